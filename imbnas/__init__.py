@@ -1,0 +1,1 @@
+"""imbnas: neural architecture search for long-tailed data, as an executable book."""

@@ -1,0 +1,16 @@
+"""Search spaces: what a path is, how it is drawn, changed, printed, read and priced."""
+
+from imbnas.space.base import Cost, Path, Space, median_cost
+from imbnas.space.cell import CellSpace
+
+__all__ = ["CellSpace", "Cost", "Path", "Space", "median_cost", "parse_space"]
+
+
+def parse_space(name: str) -> Space:
+    """The space of a name such as `cell3-c16-n1`."""
+    import re
+
+    if match := re.fullmatch(r"cell(\d)-c(\d+)-n(\d+)", name):
+        stages, channels, cells = map(int, match.groups())
+        return CellSpace(channels, cells, stages)
+    raise ValueError(f"space {name!r} is unknown: expected a name such as cell3-c16-n1 or macro-w32-4-4-4")
