@@ -1,0 +1,57 @@
+# make book · test · test-all · chapters · grid · grid-plan · bench
+#
+# Python 3.11 or newer is all that must be there. One that already satisfies requirements.txt (an active
+# environment, say) is used as it is; otherwise .venv is made, and made anew when requirements.txt changes.
+
+NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python)
+PYTHON := $(firstword $(foreach python,$(or $(PYTHON),python3 python3.13 python3.12 python3.11),$(shell $(python) $(NEW_ENOUGH))))
+$(if $(PYTHON),,$(error imbnas needs Python 3.11 or newer and found none. Install one, or name it: make PYTHON=/path/to/python3))
+
+PY := $(shell $(PYTHON) tools/fits.py && echo $(PYTHON) || echo .venv/bin/python)
+READY := $(if $(filter .venv/%,$(PY)),.venv/ready)
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+# the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (RUN=slurm on a cluster)
+PROFILE = smoke
+SEEDS = 0
+RUN = local
+GRID = $(PY) tools/grid.py --run $(RUN) profile=$(PROFILE) seeds="$(SEEDS)" \
+       $(foreach key,source target_data space,$(if $($(key)),$(key)=$($(key))))
+
+.PHONY: book chapters test test-all grid grid-plan bench lint clean
+
+book: $(READY)  ## execute copies of the chapters and build the book: _build/html/index.html
+	$(PY) tools/chapters.py book
+
+chapters: $(READY)  ## execute the chapters anew and write their outputs back
+	$(PY) -m ruff format --quiet book
+	$(PY) tools/chapters.py rewrite $(ONLY)
+
+lint: $(READY)
+	$(PY) -m ruff check --quiet .
+	$(PY) -m ruff format --quiet --check .
+
+test: lint  ## everything that takes minutes at most
+	$(PY) -m pytest -q -n 2 -m "not slow" --nbval-lax --nbval-current-env tests book
+
+test-all: lint book  ## and the whole smoke grid, kill and resume, the pages in a browser
+	$(PY) -m pytest -q -n 2 --nbval-lax --nbval-current-env tests book
+
+grid: $(READY)  ## run what is missing of the experiment grid
+	$(GRID)
+
+grid-plan: $(READY)  ## show what `make grid` would run
+	$(GRID) --dry-run
+
+bench: $(READY)  ## speed beside the plain way and beside peers
+	$(PY) -m benchmarks
+
+clean:
+	rm -rf _build
+
+.venv/ready: requirements.txt
+	@echo "Setting up .venv from requirements.txt: once, a minute or more."
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
