@@ -65,7 +65,7 @@ class CellSpace(Space):
         return all(_reaches_output(cell) for cell in self.cells_of(path))
 
     def canonical(self, path: Path) -> str:
-        """The same for isomorphic cells: the benchmark's own count of 6,466 among the 15,625 of one cell."""
+        """One text for isomorphic cells, by the benchmark's own count: 6,466 among the 15,625 of one cell."""
         return STAGE_SEPARATOR.join(_expression(cell) for cell in self.cells_of(path))
 
     def to_string(self, path: Path) -> str:
@@ -83,7 +83,7 @@ class CellSpace(Space):
         """Multiply-adds and parameters of the stand-alone network, in the benchmark's convention.
 
         Counted as multiply-adds: every convolution that the string names (whether or not its output is
-        used), the classifier and its bias. Batch norm, pooling, ReLU, skips and sums count nothing. Parameters
+        used), the classifier and its bias. Batch norm, pooling, ReLU, skips, sums count nothing. Parameters
         include batch norm's affine pairs. All 3x3, C = 16, N = 5: 220.119690 M and 1.531546 M, as published.
         """
         cells = self.cells_of(path)
@@ -111,21 +111,21 @@ def _reaches_output(cell: Path) -> bool:
 
 @cache
 def _expression(cell: Path) -> str:
-    """The output as an expression of the input, the terms of each sum sorted, `0` for nothing.
+    """The output as an expression of the input, the terms of every sum sorted as text.
 
-    As in the benchmark, a skip stands for its source and `none` for nothing, but zero terms stay in the
-    sums and a skipped sum is a term of its own: 6,466 classes.
+    A skip stands for its source, `none` for the zero #. This is the form in which the benchmark counts 6,466
+    distinct cells; it keeps zero terms, so that some cells that compute the same stay apart.
     """
-    nodes = ["x"]
+    nodes = ["0"]
     for node in (1, 2, 3):
         nodes.append("+".join(sorted(_term(nodes[source], op) for source, op in _incoming(cell, node))))
     return nodes[-1]
 
 
 def _term(source: str, operation: str) -> str:
-    if operation == "none" or source == "0":
-        return "0"
-    return source if operation == "skip_connect" else f"{operation}({source})"
+    if operation == "none" or source == "#":
+        return "#"
+    return source if operation == "skip_connect" else f"({source})@{operation}"
 
 
 def _print_cell(cell: Path) -> str:
