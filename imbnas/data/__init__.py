@@ -1,0 +1,22 @@
+"""Data sets as uint8 tensors, label distributions, splits, and augmented batches on the device."""
+
+from .batches import Batches, augment, eval_batches, normalise
+from .dataset import Dataset
+from .distributions import class_counts, parse_target, shot_groups
+from .sources import DataError, load
+from .splits import Split, split
+
+__all__ = [
+    "Batches",
+    "DataError",
+    "Dataset",
+    "Split",
+    "augment",
+    "class_counts",
+    "eval_batches",
+    "load",
+    "normalise",
+    "parse_target",
+    "shot_groups",
+    "split",
+]

@@ -1,0 +1,139 @@
+"""Augmented batches made on the data set's device: a padded uint8 tensor, one gather a batch, no workers.
+
+The augmentation is the usual one for CIFAR: zero padding by 4 pixels, a random crop, a flip with probability 1/2.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
+from torch import Tensor
+
+from .dataset import Dataset
+
+PADDING = 4
+
+
+def normalise(
+    images: UInt8[Tensor, "b 3 h w"], mean: Float[Tensor, "3"], std: Float[Tensor, "3"]
+) -> Float32[Tensor, "b 3 h w"]:
+    """(images / 255 - mean) / std, float32 in channels-last memory; `mean` and `std` in units of [0, 1]."""
+    pixels = images.permute(0, 2, 3, 1).to(torch.float32, memory_format=torch.contiguous_format)
+    scale, shift = 1 / (255 * std), -mean / std
+    return pixels.mul_(scale).add_(shift).permute(0, 3, 1, 2)
+
+
+def pad(images: UInt8[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n h8 w8 4"]:
+    """The images with a black border of 4 pixels, pixel by pixel; a fourth channel makes a pixel one 32-bit word."""
+    count, channels, height, width = images.shape
+    size = (count, height + 2 * PADDING, width + 2 * PADDING, channels + 1)
+    padded = torch.zeros(size, dtype=torch.uint8, device=images.device)
+    padded[:, PADDING:-PADDING, PADDING:-PADDING, :channels] = images.permute(0, 2, 3, 1)
+    return padded
+
+
+def crop(
+    padded: UInt8[Tensor, "n h8 w8 4"],
+    index: Int64[Tensor, " b"],
+    dy: Int64[Tensor, " b"],
+    dx: Int64[Tensor, " b"],
+    flip: Bool[Tensor, " b"],
+) -> UInt8[Tensor, "b 3 h w"]:
+    """The images `index` of a padded set, cut at row `dy` and column `dx` (0 to 8), mirrored where `flip`."""
+    words = padded.view(torch.int32).squeeze(-1)
+    rows, columns = words.shape[1:]
+    height = torch.arange(rows - 2 * PADDING, device=padded.device)
+    width = torch.arange(columns - 2 * PADDING, device=padded.device)
+    across = torch.where(flip[:, None], width.flip(0), width) + dx[:, None]
+    down = (index[:, None] * rows + dy[:, None] + height) * columns
+    cut = words.flatten().take(down[:, :, None] + across[:, None, :])
+    return cut.unsqueeze(-1).view(torch.uint8)[..., :3].permute(0, 3, 1, 2)
+
+
+def augment(
+    images: UInt8[Tensor, "b 3 h w"],
+    dy: Int64[Tensor, " b"],
+    dx: Int64[Tensor, " b"],
+    flip: Bool[Tensor, " b"],
+) -> UInt8[Tensor, "b 3 h w"]:
+    """Zero padding by 4, a crop at (`dy`, `dx`), then a mirror: PIL's RandomCrop(32, padding=4) and flip."""
+    return crop(pad(images), torch.arange(len(images), device=images.device), dy, dx, flip)
+
+
+class Batches:
+    """An endless stream of shuffled batches of some training images of a data set, on the data set's device.
+
+    Each epoch's permutation, crops and flips are drawn at its start from `generator` (on the CPU; it should serve
+    this stream alone), so that nothing is drawn or waited for inside an epoch. The last batch of an epoch is short
+    where `batch_size` does not divide the number of images.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        index: Int64[Tensor, " n"],
+        batch_size: int,
+        generator: torch.Generator,
+        augment: bool = True,
+    ) -> None:
+        if len(index) == 0 or batch_size < 1:
+            raise ValueError(f"batches of {batch_size} from {len(index)} images: both must be at least 1")
+        chosen = index.to(dataset.device)
+        self.padded = pad(dataset.train_images[chosen])
+        self.labels = dataset.train_labels[chosen]
+        self.mean, self.std = dataset.mean, dataset.std
+        self.batch_size, self.generator, self.augment = batch_size, generator, augment
+        self._begin_epoch()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch: the number of images over the batch size, rounded up."""
+        return -(-len(self.labels) // self.batch_size)
+
+    def _begin_epoch(self) -> None:
+        count, generator, device = len(self.labels), self.generator, self.labels.device
+        self._epoch_state = generator.get_state()
+        order = torch.randperm(count, generator=generator)
+        shift = torch.full((2, count), PADDING)
+        flip = torch.zeros(count, dtype=torch.bool)
+        if self.augment:
+            shift = torch.randint(2 * PADDING + 1, (2, count), generator=generator)
+            flip = torch.rand(count, generator=generator) < 0.5
+        self._draws = tuple(draw.to(device) for draw in (order, *shift, flip))
+        self._position = 0
+
+    def next(self) -> tuple[Float32[Tensor, "b 3 h w"], Int64[Tensor, " b"]]:
+        """The next batch: normalised images, channels-last, and their labels."""
+        if self._position == self.steps_per_epoch:
+            self._begin_epoch()
+        start = self._position * self.batch_size
+        order, dy, dx, flip = (draw[start : start + self.batch_size] for draw in self._draws)
+        self._position += 1
+        return normalise(crop(self.padded, order, dy, dx, flip), self.mean, self.std), self.labels[order]
+
+    def _shape(self) -> Int64[Tensor, "3"]:
+        return torch.tensor([len(self.labels), self.batch_size, int(self.augment)])
+
+    def state_dict(self) -> dict[str, Shaped[Tensor, "..."]]:
+        """All that `load_state_dict` needs to go on with the very same batches."""
+        position = torch.tensor(self._position)
+        return {"generator": self._epoch_state, "position": position, "shape": self._shape()}
+
+    def load_state_dict(self, state: dict[str, Shaped[Tensor, "..."]]) -> None:
+        """Continue a stream from `state_dict`. ValueError where that stream had other images or batches."""
+        if not torch.equal(state["shape"], self._shape()):
+            theirs, ours = state["shape"].tolist(), self._shape().tolist()
+            raise ValueError(
+                f"the saved stream had [images, batch size, augment] = {theirs}, this one has {ours}"
+            )
+        self.generator.set_state(state["generator"])
+        self._begin_epoch()
+        self._position = int(state["position"])
+
+
+def eval_batches(
+    images: UInt8[Tensor, "n 3 h w"], mean: Float[Tensor, "3"], std: Float[Tensor, "3"], size: int
+) -> Iterator[Float32[Tensor, "b 3 h w"]]:
+    """The images in order and un-augmented, `size` at a time, normalised, channels-last."""
+    for part in images.split(size):
+        yield normalise(part, mean, std)

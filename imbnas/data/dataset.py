@@ -1,0 +1,67 @@
+"""A data set in memory: uint8 images, labels, and what follows from them."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test images, uint8 [N, 3, H, W] in channels-last memory, with labels 0 .. C-1, int64 [N]."""
+
+    name: str
+    train_images: UInt8[Tensor, "n 3 h w"]
+    train_labels: Int64[Tensor, " n"]
+    test_images: UInt8[Tensor, "m 3 h w"]
+    test_labels: Int64[Tensor, " m"]
+    class_names: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels (images are square)."""
+        return self.train_images.shape[-1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.train_images.device
+
+    @cached_property
+    def _levels(self) -> Float[Tensor, "3 256"]:
+        """How often each channel of the training images takes each of its 256 levels, as fractions."""
+        channels = self.train_images.cpu().permute(1, 0, 2, 3).reshape(3, -1)
+        counts = torch.stack([torch.bincount(channel, minlength=256) for channel in channels])
+        return counts.double() / channels.shape[1]
+
+    @cached_property
+    def mean(self) -> Float[Tensor, "3"]:
+        """Mean of each channel of the training images, in [0, 1], float32 on the data set's device."""
+        return (self._levels @ _scale()).float().to(self.device)
+
+    @cached_property
+    def std(self) -> Float[Tensor, "3"]:
+        """Population standard deviation of each channel of the training images, as `mean`."""
+        square = self._levels @ _scale().square()
+        return (square - (self._levels @ _scale()).square()).sqrt().float().to(self.device)
+
+    @cached_property
+    def train_digests(self) -> list[bytes]:
+        """SHA-256 of each training image's bytes, row by row, pixel by pixel, red, green, blue."""
+        pixels = self.train_images.cpu().permute(0, 2, 3, 1).contiguous().numpy()
+        return [hashlib.sha256(image).digest() for image in pixels]
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same data set with its tensors on `device`."""
+        names = ("train_images", "train_labels", "test_images", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+
+def _scale() -> Float[Tensor, "256"]:
+    return torch.arange(256, dtype=torch.float64) / 255

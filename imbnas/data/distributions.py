@@ -1,0 +1,74 @@
+"""How many training images each class gets: balanced, exponential or stepped (Cao et al., arXiv:1906.07413)."""
+
+from collections.abc import Sequence
+
+KINDS = ("balance", "exp", "step", "natural")
+
+
+def _check_factor(factor: float) -> None:
+    if not 0.0 < factor <= 1.0:
+        raise ValueError(
+            f"imbalance factor {factor!r} is outside (0, 1]: it is n_min / n_max, "
+            "so 0.01 means a head class a hundred times larger than a tail class, and 1 means balance"
+        )
+
+
+def parse_target(text: str) -> tuple[str, float]:
+    """Kind and imbalance factor of a target's name: "exp-0.01" gives ("exp", 0.01).
+
+    "balance" and "natural" (the data set's own counts) have the factor 1. ValueError for anything else.
+    """
+    kind, dash, number = text.partition("-")
+    if kind in ("balance", "natural") and not dash:
+        return kind, 1.0
+    try:
+        factor = float(number) if kind in ("exp", "step") else None
+    except ValueError:
+        factor = None
+    if factor is None:
+        raise ValueError(
+            f'target {text!r} is not known: write "balance", "natural", "exp-0.01" or "step-0.01"'
+        )
+    _check_factor(factor)
+    return kind, factor
+
+
+def class_counts(kind: str, factor: float = 1.0, *, num_classes: int, per_class: int) -> list[int]:
+    """Images of each class, label 0 the head.
+
+    "exp": n_c = floor(n_max μ^(c / (C - 1))); "step": n_max for the first half of the labels, floor(n_max μ) for
+    the second; "balance": n_max for all. μ is `factor` = n_min / n_max, n_max is `per_class`. The arithmetic is
+    plain Python floats, rounded down, which gives the published totals (10,847 for CIFAR-100 at μ = 0.01).
+    ValueError for an unknown kind, a factor outside (0, 1], or a class that would be left without an image.
+    """
+    _check_factor(factor)
+    if num_classes < 2 or per_class < 1:
+        raise ValueError(
+            f"{num_classes} classes of {per_class} images: at least 2 classes of 1 image are needed"
+        )
+    if kind == "balance":
+        if factor != 1.0:
+            raise ValueError(f'"balance" has no imbalance factor, but {factor} was given: leave it out')
+        counts = [per_class] * num_classes
+    elif kind == "exp":
+        counts = [int(per_class * factor ** (c / (num_classes - 1))) for c in range(num_classes)]
+    elif kind == "step":
+        counts = [int(per_class * factor) if c >= num_classes / 2 else per_class for c in range(num_classes)]
+    else:
+        raise ValueError(
+            f'kind {kind!r} has no formula: take "balance", "exp" or "step" ("natural" is for split)'
+        )
+    if min(counts) < 1:
+        raise ValueError(
+            f"{kind}-{factor:g} of {per_class} images leaves class {counts.index(0)} without an image: "
+            f"take a factor of at least {1 / per_class:g}"
+        )
+    return counts
+
+
+def shot_groups(counts: Sequence[int]) -> dict[str, list[int]]:
+    """Labels by training images: many (> 100), medium (20 to 100), few (< 20), the usual groups of CIFAR-LT."""
+    groups: dict[str, list[int]] = {"many": [], "medium": [], "few": []}
+    for label, count in enumerate(counts):
+        groups["many" if count > 100 else "medium" if count >= 20 else "few"].append(label)
+    return groups
