@@ -1,0 +1,155 @@
+"""Execute the chapters: copies of them for the book, or the committed notebooks themselves.
+
+python tools/chapters.py book             run copies, build _build/html from those; book/ is left alone
+python tools/chapters.py rewrite [NAME…]  run book/NAME*.ipynb anew and write the outputs back
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+BUILD = ROOT / "_build"
+EXECUTED = BUILD / "executed"  # run copies, reused until their chapter or what it reads changes
+SOURCE = BUILD / "source"  # what Jupyter Book sees: the book with the run copies in place
+READ_BY_CHAPTERS = ("imbnas", "profiles", "results")
+AT_ONCE = 2
+JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+class ChapterFailed(Exception):
+    """A chapter whose run ended in an error; the message says where."""
+
+
+def fingerprint(chapter: Path) -> str:
+    """SHA-256 over the chapter and over every file that its code may read."""
+    files = (path for folder in READ_BY_CHAPTERS for path in sorted((ROOT / folder).rglob("*")))
+    digest = hashlib.sha256(chapter.read_bytes())
+    for path in files:
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without what differs from run to run: durations, time stamps, paths, versions."""
+    notebook.metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+def failure(chapter: Path, run: Path, messages: str) -> ChapterFailed:
+    """What went wrong in a run that ended early, in the words of the cell that failed."""
+    for cell in nbformat.read(run, as_version=4).cells if run.exists() else []:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                code = "\n".join(f"    {line}" for line in cell.source.splitlines())
+                error = f"{output.ename}: {output.evalue}"
+                return ChapterFailed(f"{chapter.name} failed in\n{code}\n{error}\nThe run up to there: {run}")
+    return ChapterFailed(f"{chapter.name} failed:\n{messages.strip()}")
+
+
+def execute(chapter: Path) -> Path:
+    """Run the chapter top to bottom in a fresh kernel; the tidy copy, which an earlier run may have left."""
+    copy, key = EXECUTED / chapter.name, EXECUTED / f"{chapter.stem}.sha256"
+    expected = fingerprint(chapter)
+    if copy.exists() and key.exists() and key.read_text() == expected:
+        return copy
+    key.unlink(missing_ok=True)
+    copy.unlink(missing_ok=True)
+    start = time.perf_counter()
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "--no-progress-bar",
+        "--cwd",
+        str(BOOK),
+        str(chapter),
+        str(copy),
+    ]
+    environment = {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **os.environ}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if run.returncode:
+        raise failure(chapter, copy, run.stderr)
+    nbformat.write(tidy(nbformat.read(copy, as_version=4)), copy)
+    key.write_text(expected)
+    print(f"  {chapter.stem:32} {time.perf_counter() - start:5.1f} s", flush=True)
+    return copy
+
+
+def execute_all(chapters: list[Path]) -> list[Path]:
+    """Run the chapters, two at a time; every failure is reported before the first is raised."""
+    EXECUTED.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = [pool.submit(execute, chapter) for chapter in chapters]
+    failures = [str(run.exception()) for run in runs if run.exception()]
+    if failures:
+        raise ChapterFailed("\n\n".join(failures))
+    return [run.result() for run in runs]
+
+
+def stage(copies: list[Path]) -> None:
+    """Lay out what Jupyter Book builds from; time stamps are kept, so that it rebuilds only what changed."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    shutil.copytree(BOOK, SOURCE / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
+    shutil.copytree(ROOT / "_static", SOURCE / "_static")
+    for path in (ROOT / "_config.yml", ROOT / "_toc.yml"):
+        shutil.copy2(path, SOURCE)
+    for copy in copies:
+        shutil.copy2(copy, SOURCE / "book")
+
+
+def build() -> int:
+    """Build the book with warnings as errors; the exit status."""
+    shutil.rmtree(BUILD / "html", ignore_errors=True)
+    options = ["--path-output", str(ROOT), "-W", "-n", "--keep-going", "-q"]
+    status = subprocess.run([sys.executable, "-c", JUPYTER_BOOK, "build", str(SOURCE), *options]).returncode
+    if not status:
+        print(f"The book: {(BUILD / 'html' / 'index.html').relative_to(ROOT)}")
+    return status
+
+
+def rewrite(chapters: list[Path]) -> None:
+    """Run the chapters anew, whatever earlier runs left, and put the runs in their place."""
+    shutil.rmtree(EXECUTED, ignore_errors=True)
+    for copy in execute_all(chapters):
+        os.replace(copy, BOOK / copy.name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", choices=["book", "rewrite"])
+    parser.add_argument(
+        "names", nargs="*", help="beginnings of chapter names, for rewrite; all when none is given"
+    )
+    arguments = parser.parse_args()
+    chapters = sorted(
+        path for path in BOOK.glob("*.ipynb") if path.name.startswith(tuple(arguments.names) or "")
+    )
+    try:
+        if arguments.task == "rewrite":
+            return rewrite(chapters) or 0
+        stage(execute_all(chapters))
+    except ChapterFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    return build()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
