@@ -1,16 +1,20 @@
 """Search spaces: what a path is, how it is drawn, changed, printed, read and priced."""
 
+import re
+
 from imbnas.space.base import Cost, Path, Space, median_cost
 from imbnas.space.cell import CellSpace
+from imbnas.space.macro import MacroSpace
 
-__all__ = ["CellSpace", "Cost", "Path", "Space", "median_cost", "parse_space"]
+__all__ = ["CellSpace", "Cost", "MacroSpace", "Path", "Space", "median_cost", "parse_space"]
 
 
 def parse_space(name: str) -> Space:
-    """The space of a name such as `cell3-c16-n1`."""
-    import re
-
-    if match := re.fullmatch(r"cell(\d)-c(\d+)-n(\d+)", name):
+    """The space of a name such as `cell3-c16-n1` or `macro-w32-4-4-4`; a ValueError for any other text."""
+    if match := re.fullmatch(r"cell(\d+)-c(\d+)-n(\d+)", name):
         stages, channels, cells = map(int, match.groups())
         return CellSpace(channels, cells, stages)
+    if match := re.fullmatch(r"macro-w(\d+)-(\d+)-(\d+)-(\d+)", name):
+        width, *layers = map(int, match.groups())
+        return MacroSpace(width, tuple(layers))
     raise ValueError(f"space {name!r} is unknown: expected a name such as cell3-c16-n1 or macro-w32-4-4-4")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Generator
 
 Path = tuple[int, ...]
+STAGE_SEPARATOR = " / "
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def head_cost(features: int, num_classes: int) -> Cost:
     return Cost(linear, linear + 2 * features)
 
 
-class Space:
+class Space(ABC):
     """Paths of `genes` choices among `operations`: drawn, changed, checked.
 
     A path is a tuple of ints, one choice per gene. All randomness comes from the CPU generator given.
@@ -47,8 +50,21 @@ class Space:
     operations: tuple[str, ...]
 
     @property
-    def genes(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def genes(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @abstractmethod
+    def to_string(self, path: Path) -> str: ...
+
+    @abstractmethod
+    def from_string(self, text: str) -> Path: ...
+
+    @abstractmethod
+    def cost(self, path: Path, num_classes: int = 10, image_size: int = 32) -> Cost: ...
 
     @property
     def choices(self) -> int:
@@ -64,15 +80,16 @@ class Space:
         self.check(path)
         return True
 
-    def check(self, path: Sequence[int]) -> None:
+    def check(self, path: Any) -> None:
         """Raise a ValueError that names the fault unless `path` is one of this space (a dead one is)."""
         if not isinstance(path, tuple | list) or not all(type(gene) is int for gene in path):
             raise ValueError(f"path {path!r}: expected a tuple of ints, one choice per gene")
         if len(path) != self.genes:
             raise ValueError(f"path {path!r} has {len(path)} genes: expected {self.genes} for {self}")
+        choices = self.choices
         for position, gene in enumerate(path):
-            if not 0 <= gene < self.choices:
-                raise ValueError(f"path {path!r}: gene {position} is {gene}, not 0 to {self.choices - 1}")
+            if not 0 <= gene < choices:
+                raise ValueError(f"path {path!r}: gene {position} is {gene}, not 0 to {choices - 1}")
 
     def sample(self, generator: Generator) -> Path:
         """A path drawn uniformly among the living ones."""
@@ -98,7 +115,7 @@ class Space:
         take_b = torch.rand(self.genes, generator=generator).lt(rate).tolist()
         return tuple(y if second else x for x, y, second in zip(a, b, take_b, strict=True))
 
-    def _first_alive(self, draw) -> Path:
+    def _first_alive(self, draw: Callable[[], Path]) -> Path:
         while not self.is_alive(path := draw()):
             pass
         return path

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from imbnas.space.base import Cost, Path, Space, convolution_cost, head_cost
+from imbnas.space.base import STAGE_SEPARATOR, Cost, Path, Space, convolution_cost, head_cost
 
 Edge = tuple[int, int]
 STAGES = 3
-STAGE_SEPARATOR = " / "
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,10 @@ class CellSpace(Space):
 
     def from_string(self, text: str) -> Path:
         """The path that `to_string` prints so; a ValueError names what is wrong with any other text."""
-        cells = text.split(STAGE_SEPARATOR.strip())
+        cells = text.split(STAGE_SEPARATOR)
         if len(cells) != self.stages:
             raise ValueError(f"architecture {text!r} has {len(cells)} cells: expected {self.stages}")
-        return tuple(gene for cell in cells for gene in _parse_cell(cell.strip()))
+        return tuple(gene for cell in cells for gene in _parse_cell(cell))
 
     def cost(self, path: Path, num_classes: int = 10, image_size: int = 32) -> Cost:
         """Multiply-adds and parameters of the stand-alone network, in the benchmark's convention.
@@ -88,9 +87,8 @@ class CellSpace(Space):
         """
         cells = self.cells_of(path)
         skeleton, tables = _cost_tables(self, num_classes, image_size)
-        parts = [table[gene] for table, cell in zip(tables, cells, strict=True) for gene in cell]
-        return Cost(
-            skeleton.macs + sum(p.macs for p in parts), skeleton.params + sum(p.params for p in parts)
+        return sum(
+            (table[gene] for table, cell in zip(tables, cells, strict=True) for gene in cell), skeleton
         )
 
 
@@ -129,10 +127,8 @@ def _term(source: str, operation: str) -> str:
 
 
 def _print_cell(cell: Path) -> str:
-    nodes = (
-        "".join(f"{operation}~{source}|" for source, operation in _incoming(cell, node)) for node in (1, 2, 3)
-    )
-    return "+".join(f"|{node}" for node in nodes)
+    edges = [[f"{operation}~{source}" for source, operation in _incoming(cell, node)] for node in (1, 2, 3)]
+    return "+".join(f"|{'|'.join(node)}|" for node in edges)
 
 
 def _parse_cell(text: str) -> Path:
@@ -162,12 +158,10 @@ def _parse_edge(edge: str, source: int, text: str) -> int:
 
 
 @cache
-def _cost_tables(
-    space: CellSpace, num_classes: int, image_size: int
-) -> tuple[Cost, tuple[tuple[Cost, ...], ...]]:
+def _cost_tables(space: CellSpace, num_classes: int, image_size: int) -> tuple[Cost, list[tuple[Cost, ...]]]:
     """The fixed skeleton's cost, and for each searched cell the cost of each operation on one edge."""
     widths = [space.channels * 2**stage for stage in range(STAGES)]
-    sizes = [image_size, -(-image_size // 2), -(-image_size // 4)]
+    sizes = [image_size, image_size // 2, image_size // 4]
     skeleton = convolution_cost(3, widths[0], 3, sizes[0]) + head_cost(widths[-1], num_classes)
     for width, size in zip(widths[1:], sizes[1:], strict=True):
         skeleton += _reduction_cost(width, size)
