@@ -1,9 +1,10 @@
 """Data sets as uint8 tensors, label distributions, splits, and augmented batches on the device."""
 
+from .arrays import DataError
 from .batches import Batches, augment, eval_batches, normalise
 from .dataset import Dataset
 from .distributions import class_counts, parse_target, shot_groups
-from .sources import DataError, load
+from .sources import load
 from .splits import Split, split
 
 __all__ = [

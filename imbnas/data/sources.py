@@ -1,20 +1,23 @@
-"""Where data sets come from: one `load` for CIFAR, a MedMNIST-style .npz, or a folder of images."""
+"""Where data sets come from: one `load` for CIFAR, glyphs, an .npz, or a folder of images."""
 
+import importlib
 import os
+import sys
 import tempfile
-import zipfile
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 
+from . import glyphs
+from .arrays import DataError, dataset_from_arrays, read_npz, write_npz
 from .dataset import Dataset
 
-
-class DataError(ValueError):
-    """Data that cannot be used; the message names the file and says how to mend it."""
+CIFAR = ("cifar10", "cifar100")
 
 
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
@@ -22,97 +25,126 @@ def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
     return Path(root or os.environ.get("IMBNAS_DATA") or "data")
 
 
-def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an .npz whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        try:
-            np.savez(file, **arrays)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+def torchvision() -> ModuleType:
+    """torchvision, imported here and nowhere else.
 
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist") from None
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} is damaged or is no .npz of plain arrays ({error}): delete it and make or download it again"
-        ) from error
-
-
-def _images(path: Path, part: str, array: np.ndarray) -> UInt8[np.ndarray, "n h w 3"]:
-    if array.ndim == 3:
-        array = np.repeat(array[..., None], 3, axis=-1)
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or array.shape[1] != array.shape[2]:
-        raise DataError(
-            f"{path}: {part} is {array.dtype} {list(array.shape)}, "
-            "but square images uint8 [N, H, H, 3] or [N, H, H] are needed"
-        )
-    return array
-
-
-def _labels(path: Path, part: str, array: np.ndarray, count: int) -> np.ndarray:
-    flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if flat.ndim != 1 or flat.dtype.kind not in "iu" or len(flat) != count:
-        raise DataError(
-            f"{path}: {part} is {array.dtype} {list(array.shape)}, "
-            f"but one whole-number label for each of the {count} images ([N] or [N, 1]) is needed"
-        )
-    return flat.astype(np.int64)
-
-
-def _class_names(path: Path, given: np.ndarray | None, labels: dict[str, np.ndarray]) -> tuple[str, ...]:
-    count = max(int(part.max(initial=-1)) for part in labels.values()) + 1
-    names = tuple(map(str, range(count) if given is None else given.tolist()))
-    for part, array in labels.items():
-        if array.min(initial=0) < 0 or count > len(names):
-            raise DataError(
-                f"{path}: {part} must be 0 to {len(names) - 1}, one for each of {len(names)} classes"
-            )
-        missing = sorted(set(range(len(names))) - set(array.tolist()))
-        if missing:
-            raise DataError(
-                f"{path}: {part} has no image of class {missing[0]} ({names[missing[0]]}): add some"
-            )
-    return names
-
-
-def dataset_from_arrays(name: str, path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
-    """A data set from MedMNIST-style arrays, checked; `path` is named where they are at fault.
-
-    Needs {train,test}_images uint8 [N, H, H, 3] or [N, H, H] and {train,test}_labels [N] or [N, 1];
-    `class_names` is optional; anything else, such as val_images, is left alone (validation is cut from train).
+    Its published wheel is built for CUDA and fails to import beside a CPU build of torch, because it looks for two
+    compiled operators that it then cannot load. Declaring their names is enough. Other builds are not touched.
     """
-    for key in ("train_images", "train_labels", "test_images", "test_labels"):
-        if key not in arrays:
-            raise DataError(f"{path} has no array {key!r} (it has {', '.join(sorted(arrays)) or 'none'})")
-    images = {part: _images(path, f"{part}_images", arrays[f"{part}_images"]) for part in ("train", "test")}
-    if images["train"].shape[1:] != images["test"].shape[1:]:
-        raise DataError(f"{path}: train and test images differ in size: resize them to one size")
-    labels = {
-        f"{part}_labels": _labels(path, f"{part}_labels", arrays[f"{part}_labels"], len(images[part]))
-        for part in images
-    }
-    names = _class_names(path, arrays.get("class_names"), labels)
-    tensors = {
-        f"{part}_images": torch.from_numpy(array).permute(0, 3, 1, 2) for part, array in images.items()
-    }
-    return Dataset(name, class_names=names, **tensors, **{k: torch.from_numpy(v) for k, v in labels.items()})
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    for operator in ("nms", "qnms"):
+        signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        torch.library.define(f"torchvision::{operator}", signature)
+    return importlib.import_module("torchvision")
 
 
-def read_npz(path: Path) -> Dataset:
-    """The data set in a MedMNIST-style .npz, named after the file. Nothing is unpickled."""
-    return dataset_from_arrays(path.stem, path, _read_arrays(path))
+def _download_cifar(name: str, path: Path) -> None:
+    """Fetch CIFAR with torchvision, which checks the sums, and keep it as one .npz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        source = getattr(torchvision().datasets, name.upper())
+        arrays = {}
+        for part in ("train", "test"):
+            official = source(scratch, train=part == "train", download=True)
+            arrays |= {f"{part}_images": official.data, f"{part}_labels": np.array(official.targets)}
+        write_npz(path, arrays | {"class_names": np.array(official.classes)})
+
+
+def _cifar(name: str, folder: Path, download: bool) -> Dataset:
+    path = folder / f"{name}.npz"
+    mend = f"put {path.name} there, or point IMBNAS_DATA at a folder that has it"
+    if not path.exists():
+        if not download:
+            raise DataError(f"{path} does not exist and downloading is off: {mend}")
+        try:
+            _download_cifar(name, path)
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"{path} does not exist and downloading {name} failed ({error}): {mend}"
+            ) from error
+    return read_npz(path)
+
+
+def _decode(file: Path) -> Image.Image:
+    try:
+        image = Image.open(file)
+        image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{file} cannot be read as an image ({error}): repair or remove it") from error
+    if image.mode not in ("RGB", "L"):
+        raise DataError(f"{file} has the type {image.mode}: convert it to RGB or to 8-bit grey (L)")
+    return image
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _decode_all(files: list[Path]) -> Iterator[UInt8[np.ndarray, "h w *rgb"]]:
+    first = _decode(files[0])
+    for file in files:
+        image = _decode(file)
+        if (image.size, image.mode) != (first.size, first.mode):
+            ours, theirs = (f"{i.width} x {i.height} {i.mode}" for i in (image, first))
+            raise DataError(
+                f"{file} is {ours}, but {files[0]} is {theirs}: give all images one size and type"
+            )
+        yield np.asarray(image)
+
+
+def read_folder(path: Path) -> Dataset:
+    """The images {train,test}/<class>/<image>, decoded with PIL; classes in alphabetical order.
+
+    All images must have one size (square) and one type, RGB or 8-bit grey; DataError names the first that differs.
+    """
+    parts = {part: path / part for part in ("train", "test")}
+    for part in parts.values():
+        if not part.is_dir():
+            raise DataError(f"{part} does not exist: a data folder holds {{train,test}}/<class>/<image>")
+    classes = {part: [d.name for d in _visible(folder) if d.is_dir()] for part, folder in parts.items()}
+    if odd := sorted(set(classes["train"]) ^ set(classes["test"])):
+        raise DataError(
+            f"{path}: train and test must have the same classes, but {odd[0]!r} is in only one of them"
+        )
+    files = {part: [_visible(parts[part] / name) for name in classes[part]] for part in parts}
+    every = [file for part in parts for group in files[part] for file in group]
+    if not every:
+        raise DataError(f"{path} holds no images: a data folder holds {{train,test}}/<class>/<image>")
+    images = np.stack(list(_decode_all(every)))
+    arrays = {"class_names": np.array(classes["train"])}
+    cut = sum(map(len, files["train"]))
+    for part, chosen in {"train": images[:cut], "test": images[cut:]}.items():
+        sizes = [len(group) for group in files[part]]
+        arrays |= {f"{part}_images": chosen, f"{part}_labels": np.repeat(np.arange(len(sizes)), sizes)}
+    return dataset_from_arrays(path.resolve().name, path, arrays)
 
 
 def load(name: str, root: str | os.PathLike[str] | None = None, download: bool = True) -> Dataset:
-    """The data set `name`: "cifar10", "cifar100", or the path of an .npz."""
-    path = data_folder(root) / f"{name}.npz" if name in ("cifar10", "cifar100") else Path(name)
-    return read_npz(path)
+    """The data set `name`, from the data folder: `root`, else IMBNAS_DATA, else ./data.
+
+    "cifar10" and "cifar100" are the .npz of that name in the data folder, downloaded first where it is missing and
+    `download` allows it. "glyphs10" and "glyphs100" are rendered from matplotlib's fonts. Anything else is the path,
+    as it stands or inside the data folder, of an .npz in the layout of MedMNIST or of a folder
+    {train,test}/<class>/<image>. DataError, a ValueError, names the file at fault and how to mend it.
+    """
+    folder = data_folder(root)
+    if name in CIFAR:
+        return _cifar(name, folder, download)
+    if name in glyphs.SIZES:
+        return glyphs.glyphs(name, folder / "cache")
+    for path in (Path(name), folder / name):
+        if path.is_dir():
+            return read_folder(path)
+        if path.is_file():
+            return read_npz(path)
+    known = ", ".join((*CIFAR, *glyphs.SIZES))
+    raise DataError(
+        f"no data set {name!r}: take one of {known}, or the path of an .npz or of a folder "
+        f"{{train,test}}/<class>/<image> (looked here and in {folder})"
+    )

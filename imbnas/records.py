@@ -1,0 +1,154 @@
+"""What a run leaves behind: one JSON file, its curves as CSV, read back as tables.
+
+A record names everything that its numbers depend on: configuration, seed, split hash, versions and device. Two
+records are equal when they agree in everything but the `cost` block, which holds what the machine decided.
+"""
+
+import csv
+import hashlib
+import json
+import math
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+SCHEMA = 1
+BLOCKS = ("schema", "stage", "identity", "config", "results", "cost")
+
+
+class RecordError(ValueError):
+    """A record that is missing, damaged, or of another schema."""
+
+
+def identity(config: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that name a configuration."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON knows it: dataclasses as dicts, tuples as lists, floats at six significant digits."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} can't go into a record: every number in it must be finite")
+        return float(f"{value:.6g}")
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Of everything that moves a number."""
+    names = {"imbnas": "imbnas", "torch": "torch", "numpy": "numpy"}
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def device_name(device: torch.device) -> str:
+    """The accelerator's name, or the processor's with the threads in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def write(path: Path, stage: str, config: Any, results: Any, cost: Any) -> dict[str, Any]:
+    """Write the record of one run, whole or not at all, and return it."""
+    config = plain(config)
+    record = {
+        "schema": SCHEMA,
+        "stage": stage,
+        "identity": identity(config),
+        "config": config,
+        "results": plain(results),
+        "cost": plain(cost),
+    }
+    write_text(path, json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
+    """The rows of a training log as CSV."""
+    rows = [plain(dict(row)) for row in rows]
+    if not rows:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(partial, "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    partial.replace(path)
+
+
+def read_one(path: Path) -> dict[str, Any]:
+    """One record; RecordError that names the file and the way to mend it."""
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RecordError(f"no record {path}: run the stage that writes it (make grid-plan lists them)") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+        raise RecordError(f"{path} is damaged ({fault}): delete it and run its stage again") from None
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
+        raise RecordError(f"{path} has schema {found}, this version reads {SCHEMA}: delete it and run its stage again")
+    missing = [block for block in BLOCKS if block not in record]
+    if missing or identity(record["config"]) != record["identity"]:
+        what = f"lacks {', '.join(missing)}" if missing else "was changed after it was written (identity differs)"
+        raise RecordError(f"{path} {what}: delete it and run its stage again")
+    return record
+
+
+def read(folder: Path | str, stage: str | None = None) -> list[dict[str, Any]]:
+    """Every record under `folder`, in name order, each with its file's path as `file`; one stage's only if named."""
+    found = []
+    for path in sorted(Path(folder).rglob("*.json")):
+        record = read_one(path)
+        if stage is None or record["stage"] == stage:
+            found.append(record | {"file": str(path)})
+    return found
+
+
+def equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two records agree in everything but what they cost."""
+    return all(one[block] == other[block] for block in BLOCKS if block != "cost")
+
+
+def table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per record: its configuration and its results, nested names joined by dots, and its file."""
+    rows = [{"file": r.get("file"), **flat(r["config"]), **flat(r["results"])} for r in records]
+    return pd.DataFrame(rows)
+
+
+def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts as one, names joined by dots; lists are left out."""
+    rows: dict[str, Any] = {}
+    for name, value in block.items():
+        if isinstance(value, Mapping):
+            rows |= flat(value, f"{prefix}{name}.")
+        elif not isinstance(value, list):
+            rows[prefix + name] = value
+    return rows

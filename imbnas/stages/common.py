@@ -1,0 +1,162 @@
+"""What every stage needs: its description, its files, its random numbers, its device, its clock."""
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imbnas import profiles, records
+from imbnas.data import Dataset, Split, eval_batches, load, parse_target, split
+from imbnas.losses import class_weights
+from imbnas.profiles import Profile, Scoring
+from imbnas.space import Space, parse_space
+
+
+def named_generator(seed: int, *names: str) -> torch.Generator:
+    """A generator of its own for everything that is drawn, so that no draw moves another."""
+    digest = hashlib.sha256("/".join([str(seed), *names]).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def best_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell of the grid: the parameters of a chapter. Empty `source`, `target_data`, `space`: the profile's.
+
+    `target` is such as "exp-0.01"; `out` is where records go, `work` where checkpoints go; `max_seconds` ends the
+    stage cleanly as unfinished, to be continued by the same line.
+    """
+
+    profile: str
+    source: str = ""
+    target_data: str = ""
+    target: str = "exp-0.01"
+    space: str = ""
+    seed: int = 0
+    split_seed: int = 0
+    out: str = "results"
+    work: str = "runs"
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        settings = profiles.load(self.profile)
+        for name in ("source", "target_data", "space"):
+            object.__setattr__(self, name, getattr(self, name) or getattr(settings, name))
+        parse_target(self.target)
+        parse_space(self.space)
+
+    @cached_property
+    def settings(self) -> Profile:
+        return profiles.load(self.profile)
+
+    @cached_property
+    def space_of_paths(self) -> Space:
+        return parse_space(self.space)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out) / self.profile / f"{Path(self.source).stem}-{Path(self.target_data).stem}" / self.space
+
+    def file(self, *parts: str, suffix: str = ".json") -> Path:
+        """The record of a stage: results/<profile>/<source>-<target data>/<space>/<parts>-s<seed>.json."""
+        return self.folder / f"{'-'.join([*parts, f's{self.seed}'])}{suffix}"
+
+    def work_file(self, config: Any, *parts: str, suffix: str = ".safetensors") -> Path:
+        """Where a stage keeps its unfinished work; another configuration gets another file."""
+        name = f"{'-'.join([*parts, f's{self.seed}'])}-{records.identity(records.plain(config))}{suffix}"
+        return Path(self.work) / self.folder.relative_to(self.out) / name
+
+
+@dataclass
+class Clock:
+    """Seconds per part, and the moment at which `max_seconds` are over."""
+
+    max_seconds: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    start: float = field(default_factory=time.monotonic)
+
+    @property
+    def deadline(self) -> float | None:
+        return None if self.max_seconds is None else self.start + self.max_seconds
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - begin
+
+
+def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
+    """The `cost` block of a record: what depends on the machine."""
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_resident_bytes()
+    return {
+        "seconds": {name: round(value, 2) for name, value in clock.seconds.items()},
+        "peak_memory_mib": round(peak / 2**20),
+        "device": records.device_name(device),
+        "versions": records.versions(),
+        **more,
+    }
+
+
+def peak_resident_bytes() -> int:
+    """The most memory this process has held."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@dataclass(frozen=True)
+class Target:
+    """A long-tailed data set ready to be trained and scored on."""
+
+    dataset: Dataset
+    split: Split
+
+    @property
+    def weights(self) -> Tensor:
+        return class_weights(self.split.search_counts)
+
+
+def load_target(name: str, target: str, split_seed: int, device: torch.device) -> Target:
+    """The data set `name`, on `device`, cut to the label distribution `target`."""
+    dataset = load(name).to(device)
+    return Target(dataset, split(dataset, *parse_target(target), seed=split_seed))
+
+
+def scoring_batches(target: Target, scoring: Scoring, generator: torch.Generator) -> tuple[list, list, Tensor]:
+    """Batches for batch-norm statistics, batches to be scored, and their labels; the same for every path."""
+    data, train = target.dataset, target.split.search_train
+    size = min(scoring.batches * scoring.batch_size, len(train))
+    chosen = train[torch.randperm(len(train), generator=generator)[:size]]
+    validation = target.split.validation
+    if scoring.images is not None and scoring.images < len(validation):
+        validation = validation[torch.randperm(len(validation), generator=generator)[: scoring.images]]
+
+    def batches(index: Tensor) -> list[Tensor]:
+        images = data.train_images[index.to(data.device)]
+        return list(eval_batches(images, data.mean, data.std, scoring.batch_size))
+
+    return batches(chosen), batches(validation), data.train_labels[validation.to(data.device)]
+
+
+def progress(prefix: str):
+    """One clean line of progress at a time: rewritten in a terminal, printed line by line in a log."""
+    interactive = os.isatty(1)
+
+    def report(line: str) -> None:
+        print(f"{prefix} · {line}", end="\r" if interactive else "\n", flush=True)
+
+    return report
