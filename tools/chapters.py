@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -27,8 +28,8 @@ JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(mai
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
-class ChapterFailed(Exception):
-    """A chapter whose run ended in an error; the message says where."""
+class BookFailed(Exception):
+    """A chapter that ended in an error, or pages that do not fit together; the message says where."""
 
 
 def fingerprint(chapter: Path) -> str:
@@ -50,15 +51,15 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def failure(chapter: Path, run: Path, messages: str) -> ChapterFailed:
+def failure(chapter: Path, run: Path, messages: str) -> BookFailed:
     """What went wrong in a run that ended early, in the words of the cell that failed."""
     for cell in nbformat.read(run, as_version=4).cells if run.exists() else []:
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 code = "\n".join(f"    {line}" for line in cell.source.splitlines())
                 error = f"{output.ename}: {output.evalue}"
-                return ChapterFailed(f"{chapter.name} failed in\n{code}\n{error}\nThe run up to there: {run}")
-    return ChapterFailed(f"{chapter.name} failed:\n{messages.strip()}")
+                return BookFailed(f"{chapter.name} failed in\n{code}\n{error}\nThe run up to there: {run}")
+    return BookFailed(f"{chapter.name} failed:\n{messages.strip()}")
 
 
 def execute(chapter: Path) -> Path:
@@ -97,7 +98,7 @@ def execute_all(chapters: list[Path]) -> list[Path]:
         runs = [pool.submit(execute, chapter) for chapter in chapters]
     failures = [str(run.exception()) for run in runs if run.exception()]
     if failures:
-        raise ChapterFailed("\n\n".join(failures))
+        raise BookFailed("\n\n".join(failures))
     return [run.result() for run in runs]
 
 
@@ -106,20 +107,26 @@ def stage(copies: list[Path]) -> None:
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(BOOK, SOURCE / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
     shutil.copytree(ROOT / "_static", SOURCE / "_static")
-    for path in (ROOT / "_config.yml", ROOT / "_toc.yml"):
-        shutil.copy2(path, SOURCE)
+    shutil.copy2(ROOT / "_toc.yml", SOURCE)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    if not config["repository"]["url"]:
+        config["launch_buttons"] = {}  # with buttons and no address, the theme fails
+    (SOURCE / "_config.yml").write_text(yaml.safe_dump(config))
     for copy in copies:
         shutil.copy2(copy, SOURCE / "book")
 
 
-def build() -> int:
-    """Build the book with warnings as errors; the exit status."""
+def build() -> None:
+    """Build the book with warnings as errors."""
     shutil.rmtree(BUILD / "html", ignore_errors=True)
     options = ["--path-output", str(ROOT), "-W", "-n", "--keep-going", "-q"]
-    status = subprocess.run([sys.executable, "-c", JUPYTER_BOOK, "build", str(SOURCE), *options]).returncode
-    if not status:
-        print(f"The book: {(BUILD / 'html' / 'index.html').relative_to(ROOT)}")
-    return status
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(SOURCE), *options]
+    plain = {**os.environ, "NO_COLOR": "1"}
+    run = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode:
+        faults = [line for line in run.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise BookFailed("\n".join(faults).replace(str(SOURCE) + os.sep, "") or run.stdout)
+    print(f"The book: {(BUILD / 'html' / 'index.html').relative_to(ROOT)}")
 
 
 def rewrite(chapters: list[Path]) -> None:
@@ -130,25 +137,21 @@ def rewrite(chapters: list[Path]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=["book", "rewrite"])
-    parser.add_argument(
-        "names", nargs="*", help="beginnings of chapter names, for rewrite; all when none is given"
-    )
+    parser.add_argument("names", nargs="*", help="beginnings of chapter names, for rewrite; all when none is given")
     arguments = parser.parse_args()
-    chapters = sorted(
-        path for path in BOOK.glob("*.ipynb") if path.name.startswith(tuple(arguments.names) or "")
-    )
+    chapters = sorted(path for path in BOOK.glob("*.ipynb") if path.name.startswith(tuple(arguments.names) or ""))
     try:
         if arguments.task == "rewrite":
-            return rewrite(chapters) or 0
-        stage(execute_all(chapters))
-    except ChapterFailed as error:
+            rewrite(chapters)
+        else:
+            stage(execute_all(chapters))
+            build()
+    except BookFailed as error:
         print(error, file=sys.stderr)
         return 1
-    return build()
+    return 0
 
 
 if __name__ == "__main__":
