@@ -4,10 +4,10 @@
 # environment, say) is used as it is; otherwise .venv is made, and made anew when requirements.txt changes.
 
 NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python)
-PYTHON := $(firstword $(foreach python,$(or $(PYTHON),python3 python3.13 python3.12 python3.11),$(shell $(python) $(NEW_ENOUGH))))
-$(if $(PYTHON),,$(error imbnas needs Python 3.11 or newer and found none. Install one, or name it: make PYTHON=/path/to/python3))
+BASE := $(firstword $(foreach python,$(or $(PYTHON),python3 python3.13 python3.12 python3.11),$(shell $(python) $(NEW_ENOUGH))))
+$(if $(BASE),,$(error imbnas needs Python 3.11 or newer and found none. Install one, or name it: make PYTHON=/path/to/python3))
 
-PY := $(shell $(PYTHON) tools/fits.py && echo $(PYTHON) || echo .venv/bin/python)
+PY := $(shell $(BASE) tools/fits.py && echo $(BASE) || echo .venv/bin/python)
 READY := $(if $(filter .venv/%,$(PY)),.venv/ready)
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
@@ -51,7 +51,7 @@ clean:
 
 .venv/ready: requirements.txt
 	@echo "Setting up .venv from requirements.txt: once, a minute or more."
-	$(PYTHON) -m venv --clear .venv
+	$(BASE) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
