@@ -18,7 +18,7 @@ RUN = local
 GRID = $(PY) tools/grid.py --run $(RUN) profile=$(PROFILE) seeds="$(SEEDS)" \
        $(foreach key,source target_data space,$(if $($(key)),$(key)=$($(key))))
 
-.PHONY: book chapters test test-all grid grid-plan bench lint clean
+.PHONY: book chapters test test-all grid grid-plan bench lint ready which-python clean
 
 book: $(READY)  ## execute copies of the chapters and build the book: _build/html/index.html
 	$(PY) tools/chapters.py book
@@ -45,6 +45,11 @@ grid-plan: $(READY)  ## show what `make grid` would run
 
 bench: $(READY)  ## speed beside the plain way and beside peers
 	$(PY) -m benchmarks
+
+ready: $(READY)  ## set up the environment, where none fits
+
+which-python:
+	@echo $(PY)
 
 clean:
 	rm -rf _build
