@@ -254,7 +254,9 @@ class SuperNet(nn.Module):
         initialise(self, generator)
         self.to(memory_format=torch.channels_last)
 
-    def features(self, images: Images, selection: Path | Float[Tensor, "genes choices"]) -> Float[Tensor, "batch width"]:
+    def features(
+        self, images: Images, selection: Path | Float[Tensor, "genes choices"]
+    ) -> Float[Tensor, "batch width"]:
         """What the classifier sees of `images` through one path, or through a mixture of all of them."""
         if isinstance(selection, Tensor):
             check_mixture(selection, self.space)
@@ -262,7 +264,9 @@ class SuperNet(nn.Module):
             self.space.check(selection)
         return self.backbone.walk(images, selection, Eager)
 
-    def forward(self, images: Images, selection: Path | Float[Tensor, "genes choices"]) -> Float[Tensor, "batch classes"]:
+    def forward(
+        self, images: Images, selection: Path | Float[Tensor, "genes choices"]
+    ) -> Float[Tensor, "batch classes"]:
         """Logits through a path (a tuple of ints) or a mixture (weights that sum to one per gene; Eq. 3)."""
         return self.classifier(self.features(images, selection))
 
@@ -277,9 +281,7 @@ class SuperNet(nn.Module):
 class SubNet(nn.Module):
     """One path of a space as a network of its own, with affine batch norm, to be trained from scratch."""
 
-    def __init__(
-        self, space: Space, path: Path, num_classes: int, generator: torch.Generator | None = None
-    ) -> None:
+    def __init__(self, space: Space, path: Path, num_classes: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
         space.check(path)
         self.space, self.path = space, tuple(path)

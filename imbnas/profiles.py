@@ -8,13 +8,14 @@ import yaml
 
 from imbnas.training import Recipe
 
-FOLDER = Path(__file__).resolve().parent.parent / "profiles"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "profiles"
 RECIPES = ("supernet", "p1", "p2", "p3", "retrain")
 
 
 @dataclass(frozen=True)
 class Search:
-    """The evolutionary search (paper, section 4). `cost_samples` random paths give the median that caps multiply-adds."""
+    """The evolutionary search (paper, section 4); the median of `cost_samples` random paths caps multiply-adds."""
 
     generations: int = 20
     population: int = 50

@@ -275,7 +275,9 @@ def close_epoch(run: Training, recipe: Recipe, total: int, report: Callable[[str
     run.log.rows.append(row)
     if report is not None:
         speed = run.log.images_per_second
-        report(f"step {run.step}/{total} · loss {row['loss']:.3f} · train {row['accuracy']:.1f} % · {speed:.0f} images/s")
+        report(
+            f"step {run.step}/{total} · loss {row['loss']:.3f} · train {row['accuracy']:.1f} % · {speed:.0f} images/s"
+        )
 
 
 # --------------------------------------------------------------------------------------------- checkpoints

@@ -1,1 +1,27 @@
 """The stages of the grid: a description in, a record out. A chapter shows how; these do it headlessly."""
+
+from imbnas.stages.chapter import batch
+from imbnas.stages.common import Run, Target, load_target, named_generator, scoring_batches
+from imbnas.stages.control import control
+from imbnas.stages.gate import gate
+from imbnas.stages.retrain import baseline, retrain
+from imbnas.stages.search import search
+from imbnas.stages.supernet import load_supernet, supernet
+from imbnas.stages.validity import validity
+
+__all__ = [
+    "Run",
+    "Target",
+    "baseline",
+    "batch",
+    "control",
+    "gate",
+    "load_supernet",
+    "load_target",
+    "named_generator",
+    "retrain",
+    "scoring_batches",
+    "search",
+    "supernet",
+    "validity",
+]

@@ -34,8 +34,9 @@ def best_device() -> torch.device:
 class Run:
     """One cell of the grid: the parameters of a chapter. Empty `source`, `target_data`, `space`: the profile's.
 
-    `target` is such as "exp-0.01"; `out` is where records go, `work` where checkpoints go; `max_seconds` ends the
-    stage cleanly as unfinished, to be continued by the same line.
+    `target` is such as "exp-0.01"; `out` is the folder of the records (default: the project's results/); unfinished
+    work is kept in runs/ beside it. `max_seconds` ends the stage cleanly as unfinished, to be continued by the
+    same line.
     """
 
     profile: str
@@ -45,14 +46,14 @@ class Run:
     space: str = ""
     seed: int = 0
     split_seed: int = 0
-    out: str = "results"
-    work: str = "runs"
+    out: str = ""
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
         settings = profiles.load(self.profile)
         for name in ("source", "target_data", "space"):
             object.__setattr__(self, name, getattr(self, name) or getattr(settings, name))
+        object.__setattr__(self, "out", self.out or str(profiles.ROOT / "results"))
         parse_target(self.target)
         parse_space(self.space)
 
@@ -75,7 +76,7 @@ class Run:
     def work_file(self, config: Any, *parts: str, suffix: str = ".safetensors") -> Path:
         """Where a stage keeps its unfinished work; another configuration gets another file."""
         name = f"{'-'.join([*parts, f's{self.seed}'])}-{records.identity(records.plain(config))}{suffix}"
-        return Path(self.work) / self.folder.relative_to(self.out) / name
+        return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / name
 
 
 @dataclass

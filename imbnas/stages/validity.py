@@ -131,7 +131,9 @@ def validity(name: str, seed: int = 0, out: str = "results", work: str = "runs")
     }
     file = Path(out) / "validity" / f"{name}-s{seed}.json"
     records.write_curves(file.with_suffix(".csv"), log.rows)
-    return records.write(file, "validity", config, results, cost(clock, device, images_per_second=log.images_per_second))
+    return records.write(
+        file, "validity", config, results, cost(clock, device, images_per_second=log.images_per_second)
+    )
 
 
 def score_cells(net: SuperNet, count: int, target, scoring: Scoring) -> dict[str, dict[str, float]]:

@@ -1,0 +1,121 @@
+"""The four procedures (paper, Table 1): what is trained, with which loss, from which start.
+
+| procedure | backbone | classifier | loss on the target |
+|---|---|---|---|
+| P0 | source's, as it is | source's, as it is | none: no adaptation |
+| P1 | source's, frozen | fresh, trained | re-weighted from the first step (Eq. 6) |
+| P2 | source's, trained on | fresh, trained | deferred re-weighting (Eq. 7) |
+| P3 | fresh, trained | fresh, trained | deferred re-weighting (Eq. 8) |
+
+Each returns a super-network that is ready to be ranked, and the log of its training. Every training step draws one
+path uniformly. `weights` are the target's class weights, float [classes]; None trains with plain cross-entropy.
+Further keywords go to `imbnas.training.fit` (precision, checkpoint, deadline, report).
+"""
+
+import copy
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imbnas.data import Batches
+from imbnas.models import SuperNet, use_batch_statistics
+from imbnas.space import Space
+from imbnas.training import Log, PathSampler, Recipe, fit
+
+PROCEDURES = ("P0", "P1", "P2", "P3")
+
+
+def train_supernet(
+    net: SuperNet,
+    batches: Batches,
+    recipe: Recipe,
+    generator: torch.Generator,
+    weights: Float[Tensor, " classes"] | None = None,
+    **options: Any,
+) -> Log:
+    """Single-path training of all of `net` (paper, Eq. 2 and 5): one uniformly drawn path per batch."""
+    sampler = PathSampler(net.space, generator)
+    net.train()
+    return fit(
+        net,
+        lambda images: net(images, sampler()),
+        batches,
+        recipe,
+        weights=weights,
+        generators={"paths": generator},
+        describe=sampler.describe,
+        **options,
+    )
+
+
+def adapt_p0(source: SuperNet) -> tuple[SuperNet, Log]:
+    """No adaptation: paths are ranked on the source's validation images with the source's classifier."""
+    return source, Log()
+
+
+def adapt_p1(
+    source: SuperNet,
+    num_classes: int,
+    batches: Batches,
+    recipe: Recipe,
+    generator: torch.Generator,
+    weights: Float[Tensor, " classes"] | None = None,
+    **options: Any,
+) -> tuple[SuperNet, Log]:
+    """A fresh classifier, shared by all paths, on a frozen backbone (Eq. 6).
+
+    The backbone runs on batch statistics and remembers none: not a bit of it changes.
+    """
+    net = copy.deepcopy(source)
+    net.reset_classifier(num_classes, generator)
+    use_batch_statistics(net)
+    sampler = PathSampler(net.space, generator)
+
+    def forward(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            features = net.features(images, sampler())
+        return net.classifier(features)
+
+    log = fit(
+        net,
+        forward,
+        batches,
+        recipe,
+        weights=weights,
+        parameters=list(net.classifier.parameters()),
+        generators={"paths": generator},
+        describe=sampler.describe,
+        **options,
+    )
+    return net, log
+
+
+def adapt_p2(
+    source: SuperNet,
+    num_classes: int,
+    batches: Batches,
+    recipe: Recipe,
+    generator: torch.Generator,
+    weights: Float[Tensor, " classes"] | None = None,
+    **options: Any,
+) -> tuple[SuperNet, Log]:
+    """Everything fine-tuned from the source, with a fresh classifier and delayed re-weighting (Eq. 7)."""
+    net = copy.deepcopy(source)
+    net.reset_classifier(num_classes, generator)
+    return net, train_supernet(net, batches, recipe, generator, weights, **options)
+
+
+def search_p3(
+    space: Space,
+    num_classes: int,
+    batches: Batches,
+    recipe: Recipe,
+    generator: torch.Generator,
+    weights: Float[Tensor, " classes"] | None = None,
+    **options: Any,
+) -> tuple[SuperNet, Log]:
+    """A super-network trained on the target alone, from random weights, with delayed re-weighting (Eq. 8)."""
+    net = SuperNet(space, num_classes, generator).to(batches.labels.device)
+    return net, train_supernet(net, batches, recipe, generator, weights, **options)

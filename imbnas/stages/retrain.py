@@ -1,0 +1,104 @@
+"""Train one network from scratch on the target and read the test set once: the numbers of Table 2."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from imbnas import records
+from imbnas.data import Batches, eval_batches
+from imbnas.evaluation import accuracy, confusion
+from imbnas.losses import class_weights
+from imbnas.models import ResNet32, SubNet
+from imbnas.stages.common import (
+    Clock,
+    Run,
+    Target,
+    best_device,
+    cost,
+    load_target,
+    named_generator,
+    progress,
+)
+from imbnas.stages.search import search_file
+from imbnas.training import fit
+
+BASELINES = ("resnet32-ce", "resnet32-drw")
+
+
+def retrain_config(run: Run, network: str, reweight: bool = True) -> dict[str, Any]:
+    """What a stand-alone training depends on: not the procedure, so that equal winners share one."""
+    return {
+        "stage": "retrain",
+        "data": run.target_data,
+        "target": run.target,
+        "space": run.space,
+        "network": network,
+        "reweight": reweight,
+        "recipe": run.settings.retrain,
+        "precision": run.settings.precision,
+        "seed": run.seed,
+        "split_seed": run.split_seed,
+    }
+
+
+def retrain(run: Run, procedure: str) -> dict[str, Any]:
+    """Retrain the path that `procedure` found for this target."""
+    found = records.read_one(search_file(run, procedure))["results"]["best"]
+    path = tuple(map(int, found["path"]))
+    record_file = run.file("retrain", procedure, run.target)
+    config = retrain_config(run, found["path"])
+    net = SubNet(run.space_of_paths, path, load_classes(run), named_generator(run.seed, "retrain", found["path"]))
+    return train_and_test(run, net, config, record_file, {"procedure": procedure, "best": found})
+
+
+def baseline(run: Run, name: str) -> dict[str, Any]:
+    """Train ResNet-32 on the target, with plain cross-entropy ("resnet32-ce") or re-weighted ("resnet32-drw")."""
+    if name not in BASELINES:
+        raise ValueError(f'baseline is "{name}"; expected one of {", ".join(BASELINES)}')
+    config = retrain_config(run, "resnet32", name.endswith("drw"))
+    net = ResNet32(load_classes(run), named_generator(run.seed, "retrain", "resnet32"))
+    return train_and_test(run, net, config, run.file("baseline", name, run.target), {"procedure": name})
+
+
+def load_classes(run: Run) -> int:
+    return load_target(run.target_data, run.target, run.split_seed, torch.device("cpu")).dataset.num_classes
+
+
+def train_and_test(
+    run: Run, net: nn.Module, config: dict[str, Any], file: Path, more: dict[str, Any]
+) -> dict[str, Any]:
+    """One stand-alone training on the whole long-tailed set, last epoch, deferred re-weighting; then the test set."""
+    clock, device = Clock(run.max_seconds), best_device()
+    with clock.part("data"):
+        target = load_target(run.target_data, run.target, run.split_seed, device)
+    recipe, names = config["recipe"], ("retrain", run.target, config["network"])
+    data = named_generator(run.seed, *names, "data")
+    batches = Batches(target.dataset, target.split.full_train, recipe.batch_size, data)
+    net = net.to(device).train()
+    with clock.part("training"):
+        log = fit(
+            net,
+            net,
+            batches,
+            recipe,
+            weights=class_weights(target.split.counts) if config["reweight"] else None,
+            precision=config["precision"],
+            checkpoint=run.work_file(config, *names),
+            deadline=clock.deadline,
+            report=progress(f"retrain {more['procedure']} {run.target} s{run.seed}"),
+        )
+    with clock.part("test"):
+        tested = test(net, target)
+    records.write_curves(file.with_suffix(".csv"), log.rows)
+    results = {"split": {run.target_data: target.split.hash}, **more, "test": tested, "final": log.rows[-1]}
+    run_cost = cost(clock, device, images=log.images, training_seconds=round(log.seconds, 2))
+    return records.write(file, "retrain", config | {"procedure": more["procedure"]}, results, run_cost)
+
+
+def test(net: nn.Module, target: Target) -> Any:
+    """Accuracy on the balanced test set, overall, per class and by groups."""
+    data = target.dataset
+    batches = eval_batches(data.test_images, data.mean, data.std, 500)
+    return accuracy(confusion(net, batches, data.test_labels, data.num_classes), target.split.counts)

@@ -1,0 +1,170 @@
+"""Adapt the super-network by one procedure, then search it by evolution: one record per procedure and target."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy.stats import kendalltau
+
+from imbnas import records
+from imbnas.adaptation import PROCEDURES, adapt_p0, adapt_p1, adapt_p2, search_p3
+from imbnas.data import Batches
+from imbnas.evaluation import rank
+from imbnas.evolution import Search, evolve
+from imbnas.models import SuperNet
+from imbnas.space import median_cost
+from imbnas.stages.common import (
+    Clock,
+    Run,
+    Target,
+    best_device,
+    cost,
+    load_target,
+    named_generator,
+    progress,
+    scoring_batches,
+)
+from imbnas.stages.supernet import load_supernet, supernet_config
+from imbnas.training import Log, Unfinished
+
+PathOf = tuple[int, ...]
+
+
+def search_config(run: Run, procedure: str) -> dict[str, Any]:
+    """What an adapted search depends on. P0's is the same for every target."""
+    settings = run.settings
+    config = {
+        "stage": "search",
+        "procedure": procedure,
+        "space": run.space,
+        "search": settings.search,
+        "scoring": settings.scoring,
+        "precision": settings.precision,
+        "seed": run.seed,
+        "split_seed": run.split_seed,
+    }
+    if procedure != "P3":
+        config["supernet"] = records.identity(records.plain(supernet_config(run)))
+    if procedure == "P0":
+        return config | {"data": run.source, "target": "balance"}
+    return config | {
+        "data": run.target_data,
+        "target": run.target,
+        "recipe": getattr(settings, procedure.lower()),
+    }
+
+
+def search_file(run: Run, procedure: str, suffix: str = ".json") -> Path:
+    """The record of a search."""
+    return run.file("search", procedure, *([] if procedure == "P0" else [run.target]), suffix=suffix)
+
+
+def search(run: Run, procedure: str) -> dict[str, Any]:
+    """Adapt by `procedure` ("P0" to "P3"), score paths on balanced validation images, evolve, write the record."""
+    if procedure not in PROCEDURES:
+        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
+    config, clock, device = search_config(run, procedure), Clock(run.max_seconds), best_device()
+    with clock.part("data"):
+        target = load_target(config["data"], config["target"], run.split_seed, device)
+    with clock.part("adaptation"):
+        net, log = adapted(run, procedure, target, config, clock.deadline, device)
+    with clock.part("search"):
+        found, cap = run_search(run, net, target, config, clock)
+    records.write_curves(search_file(run, procedure, ".csv"), log.rows)
+    results = {"split": {config["data"]: target.split.hash}, **search_results(found, run, cap)}
+    run_cost = cost(clock, device, images=log.images, training_seconds=round(log.seconds, 2))
+    return records.write(search_file(run, procedure), "search", config, results, run_cost)
+
+
+def adapted(
+    run: Run,
+    procedure: str,
+    target: Target,
+    config: dict[str, Any],
+    deadline: float | None,
+    device: torch.device,
+) -> tuple[SuperNet, Log]:
+    """The super-network that `procedure` makes for the target."""
+    if procedure == "P0":
+        source = run.file("supernet", suffix=".safetensors")
+        return adapt_p0(load_supernet(source, run.space_of_paths, device))
+    recipe, names = config["recipe"], ("adapt", procedure, run.target)
+    data = named_generator(run.seed, *names, "data")
+    batches = Batches(target.dataset, target.split.search_train, recipe.batch_size, data)
+    options = {
+        "weights": target.weights,
+        "precision": run.settings.precision,
+        "checkpoint": run.work_file(config, *names),
+        "deadline": deadline,
+        "report": progress(f"{procedure} {run.target} s{run.seed}"),
+    }
+    generator, classes = named_generator(run.seed, *names, "paths"), target.dataset.num_classes
+    if procedure == "P3":
+        return search_p3(run.space_of_paths, classes, batches, recipe, generator, **options)
+    source = load_supernet(run.file("supernet", suffix=".safetensors"), run.space_of_paths, device)
+    adapt = {"P1": adapt_p1, "P2": adapt_p2}[procedure]
+    return adapt(source, classes, batches, recipe, generator, **options)
+
+
+def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], clock: Clock) -> tuple[Search, float]:
+    """Evolution under the median cost of the space, continued from its state where there is one."""
+    settings, space = run.settings, run.space_of_paths
+    procedure, where = config["procedure"], config["target"]
+    cap = median_cost(space, named_generator(0, "median cost"), settings.search.cost_samples)
+    scores = scorer(net, target, settings.scoring, named_generator(run.seed, "scoring", where))
+    state_file = run.work_file(config, "search", procedure, where, suffix=".state.json")
+    report = progress(f"search {procedure} {where} s{run.seed}")
+
+    def keep(state: dict[str, Any]) -> None:
+        records.write_text(state_file, json.dumps(state))
+        if clock.deadline is not None and clock.start + sum(clock.seconds.values()) > clock.deadline:
+            raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
+
+    options = {name: value for name, value in vars(settings.search).items() if name != "cost_samples"}
+    found = evolve(
+        space,
+        scores,
+        named_generator(run.seed, "search", procedure, where),
+        **options,
+        allowed=lambda path: space.cost(path).macs <= cap,
+        state=json.loads(state_file.read_text()) if state_file.exists() else None,
+        on_scored=keep,
+        on_generation=lambda g: report(f"generation {g.number} · best {g.best:.2f} · mean {g.mean:.2f}"),
+    )
+    return found, cap
+
+
+def scorer(
+    net: SuperNet, target: Target, scoring: Any, generator: torch.Generator
+) -> Callable[[list[PathOf]], list[float]]:
+    """From paths to their accuracy (percent) on the target's validation images."""
+    statistics, validation, labels = scoring_batches(target, scoring, generator)
+    return lambda paths: rank(net, paths, statistics, validation, labels, scoring.precision).accuracy
+
+
+def digits(path: PathOf) -> str:
+    """A path as its choices, one digit each: how records hold it."""
+    return "".join(map(str, path))
+
+
+def search_results(found: Search, run: Run, cap: float) -> dict[str, Any]:
+    """The best path with its cost, the history, every scored path, and how much the score follows the cost."""
+    space = run.space_of_paths
+    price = space.cost(found.best)
+    macs = [space.cost(path).macs for path in found.scored]
+    tau = kendalltau(list(found.scored.values()), macs).statistic
+    return {
+        "best": {
+            "path": digits(found.best),
+            "architecture": space.to_string(found.best),
+            "score": found.scored[found.best],
+            "macs": price.macs,
+            "params": price.params,
+        },
+        "max_cost": cap,
+        "tau_score_cost": None if tau != tau else float(tau),
+        "history": [vars(generation) for generation in found.history],
+        "scored": {digits(path): value for path, value in found.scored.items()},
+    }

@@ -1,0 +1,82 @@
+"""The source super-network: trained once on balanced data, kept as safetensors, loaded by every procedure."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imbnas import records
+from imbnas.adaptation import train_supernet
+from imbnas.data import Batches
+from imbnas.models import SuperNet
+from imbnas.space import Space
+from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator, progress
+from imbnas.training import load_tensors, save_tensors
+
+
+def supernet_config(run: Run) -> dict[str, Any]:
+    """What the source super-network depends on; every stage that starts from it names this too."""
+    settings = run.settings
+    return {
+        "stage": "supernet",
+        "source": run.source,
+        "space": run.space,
+        "recipe": settings.supernet,
+        "precision": settings.precision,
+        "seed": run.seed,
+        "split_seed": run.split_seed,
+    }
+
+
+def supernet(run: Run) -> dict[str, Any]:
+    """Train the super-network on the balanced source and write its record and its checkpoint (paper, Eq. 5)."""
+    config, clock, device = supernet_config(run), Clock(run.max_seconds), best_device()
+    with clock.part("data"):
+        source = load_target(run.source, "balance", run.split_seed, device)
+    recipe = run.settings.supernet
+    batches = Batches(
+        source.dataset,
+        source.split.search_train,
+        recipe.batch_size,
+        named_generator(run.seed, "supernet", "data"),
+    )
+    weights = named_generator(run.seed, "supernet", "weights")
+    net = SuperNet(run.space_of_paths, source.dataset.num_classes, weights).to(device)
+    with clock.part("training"):
+        log = train_supernet(
+            net,
+            batches,
+            recipe,
+            named_generator(run.seed, "supernet", "paths"),
+            precision=run.settings.precision,
+            checkpoint=run.work_file(config, "supernet"),
+            deadline=clock.deadline,
+            report=progress(f"supernet {run.source} s{run.seed}"),
+        )
+    save_supernet(run.file("supernet", suffix=".safetensors"), net, records.identity(records.plain(config)))
+    records.write_curves(run.file("supernet", suffix=".csv"), log.rows)
+    results = {
+        "split": {run.source: source.split.hash},
+        "final": log.rows[-1],
+        "parameters": sum(p.numel() for p in net.parameters()),
+    }
+    run_cost = cost(clock, device, images=log.images, training_seconds=round(log.seconds, 2))
+    return records.write(run.file("supernet"), "supernet", config, results, run_cost)
+
+
+def save_supernet(file: Path, net: SuperNet, identity: str) -> None:
+    """The weights, with the space and the configuration they belong to; batch statistics are re-estimated anyway."""
+    card = {"space": net.space.name, "classes": str(net.classifier.out_features), "identity": identity}
+    save_tensors(file, dict(net.state_dict()), card)
+
+
+def load_supernet(file: Path, space: Space, device: torch.device) -> SuperNet:
+    """The super-network of a checkpoint; refused where it does not fit `space`."""
+    if not file.exists():
+        raise ValueError(f"no super-network {file}: run the super-network stage of this profile and seed first")
+    tensors, card = load_tensors(file)
+    if card.get("space") != space.name:
+        raise ValueError(f"{file} holds a super-network over {card.get('space')}, not over {space.name}")
+    net = SuperNet(space, int(card["classes"]), torch.Generator())
+    net.load_state_dict(tensors)
+    return net.to(device)
