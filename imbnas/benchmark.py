@@ -48,12 +48,8 @@ def _read(file: Path) -> pd.DataFrame:
     content = file.read_bytes() if file.is_file() else b""
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
-        state = (
-            f"is damaged (SHA-256 {found[:12]}..., expected {SHA256[:12]}...)" if content else "is missing"
-        )
-        raise ValueError(
-            f"the table {file.name} {state}; install imbnas again, or fetch the file from its repository"
-        )
+        state = f"is damaged (SHA-256 {found[:12]}..., expected {SHA256[:12]}...)" if content else "is missing"
+        raise ValueError(f"the table {file.name} {state}; install imbnas again, or fetch the file from its repository")
     return pd.read_csv(io.BytesIO(gzip.decompress(content)), index_col="architecture")
 
 
@@ -154,16 +150,22 @@ def naive_rankings(architectures: Iterable[str]) -> pd.DataFrame:
 
 def stratified(n: int, generator: Generator) -> list[str]:
     """`n` distinct living cells, one from each of `n` equal strata of multiply-adds, cheapest first."""
-    cells = [name for name in _distinct().index if SPACE.is_alive(SPACE.from_string(name))]
+    cells = _living_costs()
     if not 1 <= n <= len(cells):
         raise ValueError(f"{n} cells asked for: expected 1 to {len(cells)}, the distinct living cells")
     order = torch.randperm(len(cells), generator=generator).tolist()
-    macs = naive_rankings(cells)["macs"].to_numpy()
-    by_cost = sorted(order, key=macs.__getitem__)  # cells of equal cost in random order
+    by_cost = sorted(order, key=cells.to_numpy().__getitem__)  # cells of equal cost in random order
     edges = [len(cells) * stratum // n for stratum in range(n + 1)]
     widths = torch.tensor(edges[1:]) - torch.tensor(edges[:-1])
     picks = (torch.rand(n, generator=generator, dtype=torch.float64) * widths).long().tolist()
-    return [cells[by_cost[edge + pick]] for edge, pick in zip(edges[:-1], picks, strict=True)]
+    return [cells.index[by_cost[edge + pick]] for edge, pick in zip(edges[:-1], picks, strict=True)]
+
+
+@cache
+def _living_costs() -> pd.Series:
+    """The multiply-adds of the distinct living cells."""
+    living = [name for name in _distinct().index if SPACE.is_alive(SPACE.from_string(name))]
+    return naive_rankings(living)["macs"]
 
 
 def _paired(all_scores: list[Scores], truth: str | Scores, above: float | None) -> np.ndarray:

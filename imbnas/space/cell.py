@@ -131,6 +131,7 @@ def _print_cell(cell: Path) -> str:
     return "+".join(f"|{'|'.join(node)}|" for node in edges)
 
 
+@cache
 def _parse_cell(text: str) -> Path:
     nodes = text.split("+")
     if len(nodes) != 3:
