@@ -1,6 +1,6 @@
 """Augmented batches made on the data set's device: a padded uint8 tensor, one gather a batch, no workers.
 
-The augmentation is the usual one for CIFAR: zero padding by 4 pixels, a random crop, a flip with probability 1/2.
+The augmentation is the usual one for CIFAR: zero padding by 4 pixels, a random crop, a flip every other time.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def normalise(
 
 
 def pad(images: UInt8[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n h8 w8 4"]:
-    """The images with a black border of 4 pixels, pixel by pixel; a fourth channel makes a pixel one 32-bit word."""
+    """The images in a black border of 4 pixels; a fourth channel makes each pixel one 32-bit word."""
     count, channels, height, width = images.shape
     size = (count, height + 2 * PADDING, width + 2 * PADDING, channels + 1)
     padded = torch.zeros(size, dtype=torch.uint8, device=images.device)
@@ -63,9 +63,9 @@ def augment(
 class Batches:
     """An endless stream of shuffled batches of some training images of a data set, on the data set's device.
 
-    Each epoch's permutation, crops and flips are drawn at its start from `generator` (on the CPU; it should serve
-    this stream alone), so that nothing is drawn or waited for inside an epoch. The last batch of an epoch is short
-    where `batch_size` does not divide the number of images.
+    Each epoch's permutation, crops and flips are drawn at its start from `generator` (on the CPU; it should
+    serve this stream alone), so that nothing is drawn or waited for inside an epoch. The last batch of an epoch
+    is short where `batch_size` does not divide the number of images.
     """
 
     def __init__(
@@ -123,9 +123,7 @@ class Batches:
         """Continue a stream from `state_dict`. ValueError where that stream had other images or batches."""
         if not torch.equal(state["shape"], self._shape()):
             theirs, ours = state["shape"].tolist(), self._shape().tolist()
-            raise ValueError(
-                f"the saved stream had [images, batch size, augment] = {theirs}, this one has {ours}"
-            )
+            raise ValueError(f"the saved stream had [images, batch size, augment] = {theirs}, this one has {ours}")
         self.generator.set_state(state["generator"])
         self._begin_epoch()
         self._position = int(state["position"])

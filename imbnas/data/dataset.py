@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test images, uint8 [N, 3, H, W] in channels-last memory, with labels 0 .. C-1, int64 [N]."""
+    """Training and test images, uint8 [N, 3, H, W], channels-last, with labels 0 to C - 1, int64 [N]."""
 
     name: str
     train_images: UInt8[Tensor, "n 3 h w"]

@@ -1,4 +1,4 @@
-"""How many training images each class gets: balanced, exponential or stepped (Cao et al., arXiv:1906.07413)."""
+"""Training images per class: balanced, exponential or stepped (Cao et al., arXiv:1906.07413)."""
 
 from collections.abc import Sequence
 
@@ -26,9 +26,7 @@ def parse_target(text: str) -> tuple[str, float]:
     except ValueError:
         factor = None
     if factor is None:
-        raise ValueError(
-            f'target {text!r} is not known: write "balance", "natural", "exp-0.01" or "step-0.01"'
-        )
+        raise ValueError(f'target {text!r} is not known: write "balance", "natural", "exp-0.01" or "step-0.01"')
     _check_factor(factor)
     return kind, factor
 
@@ -36,16 +34,14 @@ def parse_target(text: str) -> tuple[str, float]:
 def class_counts(kind: str, factor: float = 1.0, *, num_classes: int, per_class: int) -> list[int]:
     """Images of each class, label 0 the head.
 
-    "exp": n_c = floor(n_max μ^(c / (C - 1))); "step": n_max for the first half of the labels, floor(n_max μ) for
-    the second; "balance": n_max for all. μ is `factor` = n_min / n_max, n_max is `per_class`. The arithmetic is
-    plain Python floats, rounded down, which gives the published totals (10,847 for CIFAR-100 at μ = 0.01).
+    "exp": n_c = floor(n_max μ^(c / (C - 1))); "step": n_max for the first half of the labels, floor(n_max μ)
+    for the second; "balance": n_max for all. μ is `factor` = n_min / n_max, n_max is `per_class`. The arithmetic
+    is plain Python floats, which gives the published totals (10,847 for CIFAR-100 at μ = 0.01).
     ValueError for an unknown kind, a factor outside (0, 1], or a class that would be left without an image.
     """
     _check_factor(factor)
     if num_classes < 2 or per_class < 1:
-        raise ValueError(
-            f"{num_classes} classes of {per_class} images: at least 2 classes of 1 image are needed"
-        )
+        raise ValueError(f"{num_classes} classes of {per_class} images: at least 2 classes of 1 image are needed")
     if kind == "balance":
         if factor != 1.0:
             raise ValueError(f'"balance" has no imbalance factor, but {factor} was given: leave it out')
@@ -55,9 +51,7 @@ def class_counts(kind: str, factor: float = 1.0, *, num_classes: int, per_class:
     elif kind == "step":
         counts = [int(per_class * factor) if c >= num_classes / 2 else per_class for c in range(num_classes)]
     else:
-        raise ValueError(
-            f'kind {kind!r} has no formula: take "balance", "exp" or "step" ("natural" is for split)'
-        )
+        raise ValueError(f'kind {kind!r} has no formula: take "balance", "exp" or "step" ("natural" is for split)')
     if min(counts) < 1:
         raise ValueError(
             f"{kind}-{factor:g} of {per_class} images leaves class {counts.index(0)} without an image: "
@@ -67,7 +61,7 @@ def class_counts(kind: str, factor: float = 1.0, *, num_classes: int, per_class:
 
 
 def shot_groups(counts: Sequence[int]) -> dict[str, list[int]]:
-    """Labels by training images: many (> 100), medium (20 to 100), few (< 20), the usual groups of CIFAR-LT."""
+    """Labels by training images, the usual groups: many (> 100), medium (20 to 100), few (< 20)."""
     groups: dict[str, list[int]] = {"many": [], "medium": [], "few": []}
     for label, count in enumerate(counts):
         groups["many" if count > 100 else "medium" if count >= 20 else "few"].append(label)

@@ -28,8 +28,8 @@ def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
 def torchvision() -> ModuleType:
     """torchvision, imported here and nowhere else.
 
-    Its published wheel is built for CUDA and fails to import beside a CPU build of torch, because it looks for two
-    compiled operators that it then cannot load. Declaring their names is enough. Other builds are not touched.
+    Its published wheel is built for CUDA and fails to import beside a CPU build of torch, because it looks for
+    two compiled operators that it then cannot load. Declaring their names is enough; other builds are not touched.
     """
     try:
         return importlib.import_module("torchvision")
@@ -65,16 +65,15 @@ def _cifar(name: str, folder: Path, download: bool) -> Dataset:
         try:
             _download_cifar(name, path)
         except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"{path} does not exist and downloading {name} failed ({error}): {mend}"
-            ) from error
+            raise DataError(f"{path} does not exist and downloading {name} failed ({error}): {mend}") from error
     return read_npz(path)
 
 
 def _decode(file: Path) -> Image.Image:
     try:
-        image = Image.open(file)
-        image.load()
+        with file.open("rb") as stream:
+            image = Image.open(stream)
+            image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{file} cannot be read as an image ({error}): repair or remove it") from error
     if image.mode not in ("RGB", "L"):
@@ -92,16 +91,14 @@ def _decode_all(files: list[Path]) -> Iterator[UInt8[np.ndarray, "h w *rgb"]]:
         image = _decode(file)
         if (image.size, image.mode) != (first.size, first.mode):
             ours, theirs = (f"{i.width} x {i.height} {i.mode}" for i in (image, first))
-            raise DataError(
-                f"{file} is {ours}, but {files[0]} is {theirs}: give all images one size and type"
-            )
+            raise DataError(f"{file} is {ours}, but {files[0]} is {theirs}: give all images one size and type")
         yield np.asarray(image)
 
 
 def read_folder(path: Path) -> Dataset:
     """The images {train,test}/<class>/<image>, decoded with PIL; classes in alphabetical order.
 
-    All images must have one size (square) and one type, RGB or 8-bit grey; DataError names the first that differs.
+    All images must be square, of one size and one type, RGB or 8-bit grey: DataError names the first that is not.
     """
     parts = {part: path / part for part in ("train", "test")}
     for part in parts.values():
@@ -109,9 +106,7 @@ def read_folder(path: Path) -> Dataset:
             raise DataError(f"{part} does not exist: a data folder holds {{train,test}}/<class>/<image>")
     classes = {part: [d.name for d in _visible(folder) if d.is_dir()] for part, folder in parts.items()}
     if odd := sorted(set(classes["train"]) ^ set(classes["test"])):
-        raise DataError(
-            f"{path}: train and test must have the same classes, but {odd[0]!r} is in only one of them"
-        )
+        raise DataError(f"{path}: train and test must have the same classes, but {odd[0]!r} is in only one of them")
     files = {part: [_visible(parts[part] / name) for name in classes[part]] for part in parts}
     every = [file for part in parts for group in files[part] for file in group]
     if not every:
@@ -128,9 +123,9 @@ def read_folder(path: Path) -> Dataset:
 def load(name: str, root: str | os.PathLike[str] | None = None, download: bool = True) -> Dataset:
     """The data set `name`, from the data folder: `root`, else IMBNAS_DATA, else ./data.
 
-    "cifar10" and "cifar100" are the .npz of that name in the data folder, downloaded first where it is missing and
-    `download` allows it. "glyphs10" and "glyphs100" are rendered from matplotlib's fonts. Anything else is the path,
-    as it stands or inside the data folder, of an .npz in the layout of MedMNIST or of a folder
+    "cifar10" and "cifar100" are the .npz of that name in the data folder, downloaded first where it is missing
+    and `download` allows it. "glyphs10" and "glyphs100" are rendered from matplotlib's fonts. Anything else is
+    the path, as it stands or inside the data folder, of an .npz in the layout of MedMNIST or of a folder
     {train,test}/<class>/<image>. DataError, a ValueError, names the file at fault and how to mend it.
     """
     folder = data_folder(root)

@@ -1,7 +1,7 @@
 """Long-tailed subsets of a data set: which images train, which validate, and a hash that names the choice.
 
-Within a class, images are ordered by the SHA-256 of their pixels, so that every copy of a data set, in whatever
-order its files hold the images, gives the same split.
+Within a class, images are ordered by the SHA-256 of their pixels, so that every copy of a data set, in
+whatever order its files hold the images, gives the same split.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from .distributions import class_counts
 class Split:
     """A long-tailed training set and its validation set, as indices into a data set's training images.
 
-    `full_train` is the whole long-tailed set (for retraining); `search_train` is what the search may train on:
+    `full_train` is the whole long-tailed set (for retraining); `search_train`, what the search may train on, is
     `full_train` without the images that validate. Indices stand class by class, in the order drawn.
     """
 
@@ -52,13 +52,17 @@ def _shuffled(dataset: Dataset, seed: int) -> list[np.ndarray]:
 
 def _counts(kind: str, factor: float, available: list[int]) -> list[int]:
     if kind == "natural":
+        if factor != 1.0:
+            raise ValueError(
+                f'"natural" keeps the data set\'s own counts, but a factor of {factor} was given: leave it out'
+            )
         return available
     # A source whose own classes differ in size is first cut to its smallest class.
     return class_counts(kind, factor, num_classes=len(available), per_class=min(available))
 
 
 def _held_out(members: list[np.ndarray], counts: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The last tenth (of the largest class) of every class's shuffle validates, whether or not it also trains."""
+    """Validation is the last of every class's shuffle, as many as a tenth of the largest class."""
     size = max(1, max(map(len, members)) // 10)
     for label, class_members in enumerate(members):
         if len(class_members) <= size:
@@ -71,7 +75,7 @@ def _held_out(members: list[np.ndarray], counts: list[int]) -> tuple[list[np.nda
 
 
 def _from_train(members: list[np.ndarray], counts: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The last fifth of each class of the long-tailed set, at least 1; a class's only image stays with training."""
+    """Validation is the last fifth of each class, at least 1; a class's only image stays in training."""
     cuts = [n - max(1, n // 5) if n > 1 else 1 for n in counts]
     search = [m[:cut] for m, cut in zip(members, cuts, strict=True)]
     return search, [m[cut:n] for m, cut, n in zip(members, cuts, counts, strict=True)]
@@ -90,15 +94,14 @@ def _hash(dataset: Dataset, roles: Iterable[tuple[str, list[np.ndarray]]]) -> st
     return total.hexdigest()
 
 
-def split(
-    dataset: Dataset, kind: str, factor: float = 1.0, seed: int = 0, validation: str = "held-out"
-) -> Split:
+def split(dataset: Dataset, kind: str, factor: float = 1.0, seed: int = 0, validation: str = "held-out") -> Split:
     """The long-tailed set `kind`-`factor` of a data set, drawn with `seed`, and its validation set.
 
-    `validation="held-out"` keeps 10 % of the largest class back in every class, balanced, from the far end of the
-    shuffle; "from-train" takes 20 % of each class of the long-tailed set itself, at least 1 (a class with a single
-    image keeps it for training and has no validation image). The smaller of two factors gives a subset of the
-    larger one's set. ValueError for an unknown kind, factor or validation, and for classes that are too small.
+    `validation="held-out"` takes as many images as 10 % of the largest class from every class, balanced, from
+    the far end of the shuffle; "from-train" takes 20 % of each class of the long-tailed set itself, at least 1
+    (a class with a single image keeps it for training and has no validation image). Of two factors, the smaller
+    gives a subset of the larger one's set. `kind="natural"` keeps the data set's own counts; the other kinds
+    start from its smallest class. ValueError for an unknown kind, factor or validation, and for classes too small.
     """
     if validation not in VALIDATIONS:
         raise ValueError(f"validation {validation!r} is not known: take one of {', '.join(VALIDATIONS)}")
