@@ -11,11 +11,11 @@ PY := $(shell $(BASE) tools/fits.py && echo $(BASE) || echo .venv/bin/python)
 READY := $(if $(filter .venv/%,$(PY)),.venv/ready)
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-# the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (RUN=slurm on a cluster)
+# the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (AT_ONCE=2 stages side by side; RUN=slurm on a cluster)
 PROFILE = smoke
 SEEDS = 0
 RUN = local
-GRID = $(PY) tools/grid.py --run $(RUN) profile=$(PROFILE) seeds="$(SEEDS)" \
+GRID = $(PY) tools/grid.py --run $(RUN) $(if $(AT_ONCE),--at-once $(AT_ONCE)) profile=$(PROFILE) seeds="$(SEEDS)" \
        $(foreach key,source target_data space,$(if $($(key)),$(key)=$($(key))))
 
 .PHONY: book chapters test test-all grid grid-plan bench lint ready which-python clean

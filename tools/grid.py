@@ -9,6 +9,7 @@ grid lives, the lock is lifted and the same line goes on.
 import argparse
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -58,13 +59,21 @@ def alone() -> bool:
     return True
 
 
+def stages_at_once() -> int:
+    """One on a GPU, which a stage fills; one per core without."""
+    return 1 if shutil.which("nvidia-smi") else os.cpu_count() or 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="local", type=way_to_run)
+    parser.add_argument("--at-once", type=int, help="stages side by side; by default 1 on a GPU, else one per core")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("settings", nargs="+", type=setting, metavar="key=value")
     arguments = parser.parse_args()
     line = [*SNAKEMAKE, "--workflow-profile", f"profiles/{arguments.run}", "--config", *arguments.settings]
+    if arguments.run == "local":
+        line += ["--resources", f"gpu={arguments.at_once or stages_at_once()}"]
     os.chdir(ROOT)
     if arguments.dry_run:
         return subprocess.run([*line, "--dry-run"]).returncode
