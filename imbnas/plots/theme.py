@@ -29,7 +29,7 @@ RC = {
     "figure.constrained_layout.use": True,
     "font.size": 10.5,
     "axes.titlesize": 11,
-    "axes.titleweight": "semibold",
+    "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelsize": 10.5,
     "xtick.labelsize": 9.5,
