@@ -23,8 +23,9 @@ GRID = $(PY) tools/grid.py --run $(RUN) $(if $(AT_ONCE),--at-once $(AT_ONCE)) pr
 book: $(READY)  ## execute copies of the chapters and build the book: _build/html/index.html
 	$(PY) tools/chapters.py book
 
-chapters: $(READY)  ## execute the chapters anew and write their outputs back
+chapters: $(READY)  ## renew the numbers in the prose, execute the chapters, write their outputs back (ONLY=06: one)
 	$(PY) -m ruff format --quiet book
+	$(PY) tools/prose.py
 	$(PY) tools/chapters.py rewrite $(ONLY)
 
 lint: $(READY)
@@ -57,6 +58,6 @@ clean:
 .venv/ready: requirements.txt
 	@echo "Setting up .venv from requirements.txt: once, a minute or more."
 	$(BASE) -m venv --clear .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements.txt
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

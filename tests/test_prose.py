@@ -1,0 +1,68 @@
+"""Numbers bound to records: how they are read and rewritten, and that those of the book are true."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools import prose
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for seed, accuracy in enumerate((41.0, 42.5)):
+        record = {"results": {"test": {"overall": accuracy, "exp-0.01": [1, 2]}}}
+        (tmp_path / f"run-s{seed}.json").write_text(json.dumps(record))
+    (tmp_path / "table.csv").write_text("procedure,target,accuracy\nP0,balance,52\nP1,exp-0.01,42.37\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("run-s0.json results/test/overall .1f", "41.0"),
+        ("mean run-s*.json results/test/overall .2f", "41.75"),
+        ("sd run-s*.json results/test/overall .2f", "1.06"),
+        ("count run-s*.json results/test/overall d", "2"),
+        ("run-s1.json results/test/exp-0.01/1 d", "2"),
+        ("table.csv P1,exp-0.01/accuracy .1f", "42.4"),
+        ("table.csv P0/accuracy +.0f", "+52"),
+    ],
+)
+def test_reads(results: Path, source: str, shown: str) -> None:
+    assert prose.number(source, results) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("run-s7.json results/test/overall .1f", "holds no run-s7.json"),
+        ("run-s0.json results/test/tail .1f", "no number at results/test/tail"),
+        ("run-s*.json results/test/overall .1f", "need one of mean"),
+        ("mode run-s*.json results/test/overall .1f", "need one of mean"),
+        ("table.csv P3/accuracy .1f", "no number at P3/accuracy"),
+    ],
+)
+def test_says_what_is_missing(results: Path, source: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        prose.number(source, results)
+
+
+def test_rewrites_a_notebook_and_leaves_the_rest(results: Path, tmp_path: Path) -> None:
+    text = "P1 reaches 12.3<!-- run-s1.json results/test/overall .1f --> % in 2 runs."
+    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell("x = 12.3")]
+    page = tmp_path / "page.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), page)
+    assert [entry[:2] for entry in prose.bound(text, results)] == [("12.3", "42.5")]
+    prose.rewrite(page, results)
+    assert prose.prose(page) == [text.replace("12.3", "42.5")]
+    assert nbformat.read(page, as_version=4).cells[1].source == "x = 12.3"
+
+
+@pytest.mark.parametrize("page", prose.documents(), ids=lambda path: path.name)
+def test_the_book_says_what_the_records_hold(page: Path) -> None:
+    for text in prose.prose(page):
+        assert [entry for entry in prose.bound(text, RESULTS) if entry[0] != entry[1]] == []
