@@ -127,7 +127,7 @@ def _images(draw: _Draw, character: str, count: int) -> UInt8[np.ndarray, "n 32 
 
 
 def render(name: str) -> dict[str, np.ndarray]:
-    """The arrays of "glyphs10" or "glyphs100", the same on every call (1 and 4 seconds on one thread)."""
+    """The arrays of "glyphs10" or "glyphs100", the same on every call (1 and 3 seconds on one thread)."""
     train, test = SIZES[name]
     draw = _Draw(torch.Generator().manual_seed(VERSION))
     classes = characters(name)
@@ -139,9 +139,9 @@ def render(name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def glyphs(name: str, cache: Path) -> Dataset:
-    """ "glyphs10" or "glyphs100", rendered once and kept in the folder `cache` where that can be written."""
-    path = cache / f"{name}-{VERSION}.npz"
+def read_glyphs(name: str, folder: Path) -> Dataset:
+    """The data set "glyphs10" or "glyphs100", rendered once and kept in `folder` where that can be written."""
+    path = folder / f"{name}-{VERSION}.npz"
     try:
         return dataset_from_arrays(name, path, read_arrays(path))
     except DataError:

@@ -18,6 +18,7 @@ from .arrays import DataError, dataset_from_arrays, read_npz, write_npz
 from .dataset import Dataset
 
 CIFAR = ("cifar10", "cifar100")
+LAYOUT = "a data folder holds {train,test}/<class>/<image>"
 
 
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
@@ -64,7 +65,7 @@ def _cifar(name: str, folder: Path, download: bool) -> Dataset:
             raise DataError(f"{path} does not exist and downloading is off: {mend}")
         try:
             _download_cifar(name, path)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ImportError) as error:
             raise DataError(f"{path} does not exist and downloading {name} failed ({error}): {mend}") from error
     return read_npz(path)
 
@@ -81,10 +82,6 @@ def _decode(file: Path) -> Image.Image:
     return image
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-
-
 def _decode_all(files: list[Path]) -> Iterator[UInt8[np.ndarray, "h w *rgb"]]:
     first = _decode(files[0])
     for file in files:
@@ -95,28 +92,32 @@ def _decode_all(files: list[Path]) -> Iterator[UInt8[np.ndarray, "h w *rgb"]]:
         yield np.asarray(image)
 
 
+def _visible(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    if not folder.is_dir():
+        raise DataError(f"{folder} does not exist: {LAYOUT}")
+    return {entry.name: _visible(entry) for entry in _visible(folder) if entry.is_dir()}
+
+
 def read_folder(path: Path) -> Dataset:
     """The images {train,test}/<class>/<image>, decoded with PIL; classes in alphabetical order.
 
     All images must be square, of one size and one type, RGB or 8-bit grey: DataError names the first that is not.
     """
-    parts = {part: path / part for part in ("train", "test")}
-    for part in parts.values():
-        if not part.is_dir():
-            raise DataError(f"{part} does not exist: a data folder holds {{train,test}}/<class>/<image>")
-    classes = {part: [d.name for d in _visible(folder) if d.is_dir()] for part, folder in parts.items()}
-    if odd := sorted(set(classes["train"]) ^ set(classes["test"])):
+    parts = {part: _classes(path / part) for part in ("train", "test")}
+    if odd := sorted(set(parts["train"]) ^ set(parts["test"])):
         raise DataError(f"{path}: train and test must have the same classes, but {odd[0]!r} is in only one of them")
-    files = {part: [_visible(parts[part] / name) for name in classes[part]] for part in parts}
-    every = [file for part in parts for group in files[part] for file in group]
-    if not every:
-        raise DataError(f"{path} holds no images: a data folder holds {{train,test}}/<class>/<image>")
-    images = np.stack(list(_decode_all(every)))
-    arrays = {"class_names": np.array(classes["train"])}
-    cut = sum(map(len, files["train"]))
-    for part, chosen in {"train": images[:cut], "test": images[cut:]}.items():
-        sizes = [len(group) for group in files[part]]
-        arrays |= {f"{part}_images": chosen, f"{part}_labels": np.repeat(np.arange(len(sizes)), sizes)}
+    files = {part: sum(classes.values(), []) for part, classes in parts.items()}
+    if not files["train"] + files["test"]:
+        raise DataError(f"{path} holds no images: {LAYOUT}")
+    images = np.stack(list(_decode_all(files["train"] + files["test"])))
+    arrays = {"class_names": np.array(list(parts["train"]))}
+    arrays["train_images"], arrays["test_images"] = np.split(images, [len(files["train"])])
+    for part, classes in parts.items():
+        arrays[f"{part}_labels"] = np.repeat(np.arange(len(classes)), [len(group) for group in classes.values()])
     return dataset_from_arrays(path.resolve().name, path, arrays)
 
 
@@ -132,7 +133,7 @@ def load(name: str, root: str | os.PathLike[str] | None = None, download: bool =
     if name in CIFAR:
         return _cifar(name, folder, download)
     if name in glyphs.SIZES:
-        return glyphs.glyphs(name, folder / "cache")
+        return glyphs.read_glyphs(name, folder / "cache")
     for path in (Path(name), folder / name):
         if path.is_dir():
             return read_folder(path)
