@@ -1,6 +1,6 @@
 """The stages of the grid: a description in, a record out. A chapter shows how; these do it headlessly."""
 
-from imbnas.stages.chapter import batch
+from imbnas.stages.chapter import batch, stand_alone, unadapted
 from imbnas.stages.common import Run, Target, load_target, named_generator, scoring_batches
 from imbnas.stages.control import control
 from imbnas.stages.gate import gate
@@ -22,6 +22,8 @@ __all__ = [
     "retrain",
     "scoring_batches",
     "search",
+    "stand_alone",
     "supernet",
+    "unadapted",
     "validity",
 ]

@@ -2,43 +2,34 @@
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from imbnas.adaptation import PROCEDURES
 from imbnas.stages.common import Run
+from imbnas.stages.control import control
+from imbnas.stages.retrain import BASELINES, baseline, retrain
+from imbnas.stages.search import search
 from imbnas.training import Unfinished
 
 PARAMETERS = tuple(f.name for f in fields(Run))
+WHOLE = ("seed", "split_seed")
 PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
+Record = dict[str, Any]
 
 
-def runs(namespace: Mapping[str, Any], extra: tuple[str, ...] = ()) -> list[Run]:
-    """One `Run` per target of a chapter's parameters; a misspelt or unknown one is refused.
-
-    namespace: the chapter's `globals()` right after its parameters. extra: parameters of this chapter alone.
-    """
-    known = (*PARAMETERS, *extra)
-    for name, value in namespace.items():
-        if not name.startswith("_") and isinstance(value, PLAIN) and name not in (*known, "In", "Out"):
-            close = difflib.get_close_matches(name, known, 1)
-            guess = f"; did you mean {close[0]}?" if close else ""
-            raise ValueError(f"unknown parameter {name}{guess} (this chapter knows {', '.join(known)})")
-    given = {name: namespace[name] for name in PARAMETERS if name in namespace}
-    targets = given.pop("target", "exp-0.01")
-    return [Run(**given, target=t) for t in (targets if isinstance(targets, list | tuple) else [targets])]
-
-
-def batch(namespace: Mapping[str, Any], stage: Callable[..., dict[str, Any]], **options: Any) -> None:
+def batch(namespace: Mapping[str, Any], stage: Callable[..., Record], **options: Any) -> None:
     """Run `stage` for every target given, then skip the rest of the chapter: it is for a reader.
 
-    An option that is a list runs the stage for each of its values. `Unfinished` ends the run without a record and
-    says so; the same line continues it.
+    namespace: the chapter's `globals()` right after its parameters. An option that is a list runs the stage for
+    each of its values. `Unfinished` ends the run without a record and says so; the same line continues it.
+    ValueError, shown as its message alone, for a misspelt parameter or a value that can't be.
     """
     quiet_errors()
-    lists = {name: value if isinstance(value, list | tuple) else [value] for name, value in options.items()}
-    for run in runs(namespace, tuple(options)):
-        for choice in combinations(lists):
+    own = tuple(name for name, value in options.items() if namespace.get(name) is value)
+    for run in runs(namespace, own):
+        for choice in combinations(options):
             try:
                 record = stage(run, **choice)
                 print(f"{record['stage']} {record['identity']} written")
@@ -47,12 +38,73 @@ def batch(namespace: Mapping[str, Any], stage: Callable[..., dict[str, Any]], **
     end_here()
 
 
-def combinations(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
-    """Every choice of one value per name."""
+def runs(namespace: Mapping[str, Any], own: tuple[str, ...] = ()) -> list[Run]:
+    """One `Run` per target of a chapter's parameters; a misspelt or unknown one is refused.
+
+    own: parameters of this chapter alone.
+    """
+    known = (*PARAMETERS, *own)
+    for name, value in namespace.items():
+        if not name.startswith("_") and isinstance(value, PLAIN) and name not in (*known, "In", "Out"):
+            raise ValueError(f"unknown parameter {name}{guess(name, known)} (this chapter knows {', '.join(known)})")
+    given = {name: namespace[name] for name in PARAMETERS if name in namespace}
+    check_kinds(given)
+    targets = given.pop("target", "exp-0.01")
+    return [Run(**given, target=t) for t in (targets if isinstance(targets, list | tuple) else [targets])]
+
+
+def check_kinds(given: Mapping[str, Any]) -> None:
+    """Refuse a parameter that is not of its kind, as in `seed: "0 1"`."""
+    for name, value in given.items():
+        entries = value if name == "target" and isinstance(value, list | tuple) else [value]
+        if name in WHOLE:
+            right, expected = type(value) is int, "a whole number"
+        elif name == "max_seconds":
+            right, expected = value is None or (isinstance(value, int | float) and value > 0), "seconds, more than 0"
+        else:
+            right, expected = all(isinstance(entry, str) for entry in entries), "text"
+            expected += ", or a list of texts" if name == "target" else ""
+        if not right:
+            raise ValueError(f"{name} is {value!r}; expected {expected}")
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant, as the middle of a message."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def combinations(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every choice of one value per name, of options whose values may be lists."""
     found: list[dict[str, Any]] = [{}]
-    for name, values in lists.items():
-        found = [{**chosen, name: value} for chosen in found for value in values]
+    for name, value in options.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        found = [{**chosen, name: one} for chosen in found for one in values]
     return found
+
+
+# ------------------------------------------------------------------------- stages that a parameter chooses
+
+
+def unadapted(run: Run, procedure: str) -> Record:
+    """What P0's chapter runs: its search on the source, or the control, ranked on the target."""
+    return one_of(procedure, {"P0": search, "control": lambda run, _: control(run)})(run, procedure)
+
+
+def stand_alone(run: Run, procedure: str) -> Record:
+    """What Table 2's chapter runs: the retraining of a procedure's winner, or of a baseline."""
+    return one_of(procedure, dict.fromkeys(PROCEDURES, retrain) | dict.fromkeys(BASELINES, baseline))(run, procedure)
+
+
+def one_of(procedure: str, stages: Mapping[str, Callable[..., Record]]) -> Callable[..., Record]:
+    """The stage called `procedure`."""
+    if procedure not in stages:
+        meant = guess(str(procedure), stages)
+        raise ValueError(f'procedure is "{procedure}"{meant} (this chapter knows {", ".join(stages)})')
+    return stages[procedure]
+
+
+# ------------------------------------------------------------------------------------ the notebook under way
 
 
 def end_here() -> None:
@@ -63,7 +115,7 @@ def end_here() -> None:
 
 
 def quiet_errors() -> None:
-    """Show bad input as its one message, not as a traceback."""
+    """Show bad input as its one message, not as a traceback (IMBNAS_TRACEBACK=1 shows the whole)."""
     shell = interactive_shell()
     if shell is not None and not os.environ.get("IMBNAS_TRACEBACK"):
         shell.set_custom_exc((ValueError, ArithmeticError), show_message)
@@ -77,6 +129,7 @@ def show_message(shell: Any, kind: type, value: Exception, trace: Any, tb_offset
 
 
 def interactive_shell() -> Any:
+    """IPython's shell where this runs inside one."""
     try:
         from IPython import get_ipython
     except ImportError:
