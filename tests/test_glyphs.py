@@ -1,5 +1,9 @@
 """The glyph data sets: complete, repeatable, cached where possible, and out of a linear classifier's reach."""
 
+import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -60,6 +64,16 @@ def test_masks_are_distinct_also_mirrored():
 def test_rendering_repeats_exactly():
     first, again = glyphs.render("glyphs10"), glyphs.render("glyphs10")
     assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_pixels_do_not_depend_on_the_processor():
+    """The same picture without the vector instructions that this machine may have."""
+    code = "import hashlib; from imbnas.data import glyphs; images = glyphs.render('glyphs10')['test_images']"
+    code += "; print(hashlib.sha256(images.tobytes()).hexdigest())"
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    plain = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    ours = hashlib.sha256(glyphs.render("glyphs10")["test_images"].tobytes()).hexdigest()
+    assert plain.stdout.strip() == ours
 
 
 def test_the_cache_is_read_and_a_damaged_one_is_replaced(folder, tmp_path, monkeypatch):
