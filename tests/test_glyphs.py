@@ -61,13 +61,8 @@ def test_masks_are_distinct_also_mirrored():
     assert apart.min() > 0.25
 
 
-def test_rendering_repeats_exactly():
-    first, again = glyphs.render("glyphs10"), glyphs.render("glyphs10")
-    assert all(np.array_equal(first[name], again[name]) for name in first)
-
-
-def test_pixels_do_not_depend_on_the_processor():
-    """The same picture without the vector instructions that this machine may have."""
+def test_rendering_repeats_exactly_on_any_processor():
+    """In another Python, without the vector instructions that this machine may have."""
     code = "import hashlib; from imbnas.data import glyphs; images = glyphs.render('glyphs10')['test_images']"
     code += "; print(hashlib.sha256(images.tobytes()).hexdigest())"
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
