@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import api
 import nbformat
 import yaml
 
@@ -107,6 +108,8 @@ def stage(copies: list[Path]) -> None:
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.copytree(BOOK, SOURCE / "book", ignore=shutil.ignore_patterns("*.ipynb", ".*"))
     shutil.copytree(ROOT / "_static", SOURCE / "_static")
+    reference = SOURCE / "book" / "api.md"
+    reference.write_text(reference.read_text().replace(api.MARK, api.page()))
     shutil.copy2(ROOT / "_toc.yml", SOURCE)
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     if not config["repository"]["url"]:

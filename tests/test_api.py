@@ -1,0 +1,56 @@
+"""The page that lists the library: the doors are there, and docstrings survive as they were written."""
+
+import ast
+
+import pytest
+
+from tools import api
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return api.page()
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("data", ["class_counts", "parse_target", "load", "split"]),
+        ("losses", ["class_weights"]),
+        ("space", ["CellSpace", "MacroSpace"]),
+        ("models", ["SuperNet", "SubNet", "ResNet32"]),
+        ("evolution", ["evolve", "random_search"]),
+        ("adaptation", ["adapt_p0", "adapt_p1", "adapt_p2", "search_p3"]),
+        ("evaluation", ["accuracy", "rank"]),
+        ("records", ["read", "table"]),
+        ("benchmark", ["nasbench201"]),
+    ],
+)
+def test_lists_every_door(page: str, module: str, names: list[str]) -> None:
+    section = page.split(f"## `imbnas.{module}`\n")[1].split("\n## ")[0]
+    assert [name for name in names if f"### `{name}`\n" not in section] == []
+
+
+def test_markdown_keeps_words_and_lists_parameters() -> None:
+    docstring = "Train n_c * 2 of `[B, C]`.\n\nrate: the step, in (0, 1]\n  of lr.\nx, y: $cost$."
+    assert api.markdown(docstring).splitlines() == [
+        r"Train n\_c \* 2 of `[B, C]`.",
+        "",
+        r"- `rate`: the step, in (0, 1\]",
+        "  of lr.",
+        r"- `x`, `y`: \$cost\$.",
+    ]
+
+
+def test_a_long_signature_is_cut_at_its_own_commas() -> None:
+    source = "def f(self, images: Float[Tensor, 'b 3 h w'], weights: dict[str, int] | None = None, *, rate: float = 0.1): 'x'"
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert api.signature(function, "Net.").splitlines() == [
+        "Net.f(",
+        "    images: Float[Tensor, 'b 3 h w'],",
+        "    weights: dict[str, int] | None = None,",
+        "    *,",
+        "    rate: float = 0.1,",
+        ")",
+    ]
