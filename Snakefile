@@ -67,7 +67,7 @@ rule controls:
 
 
 rule supernet:
-    input: library("models.py", "training.py", "adaptation.py", "stages/supernet.py")
+    input: library("models", "training.py", "adaptation.py", "stages/supernet.py")
     output: json=f"{RECORDS}/supernet-s{{seed}}.json", weights=f"{RECORDS}/supernet-s{{seed}}.safetensors"
     params: settings=settings("supernet"), nb=CHAPTER["supernet"]
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
@@ -112,7 +112,7 @@ def found(wildcards):
 
 
 rule retrain:
-    input: found, library("models.py", "training.py", "stages/retrain.py")
+    input: found, library("models", "training.py", "stages/retrain.py")
     output: f"{RECORDS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.json"
     params: settings=settings("retrain"), nb=CHAPTER["retrain"]
     log:
@@ -126,7 +126,7 @@ rule retrain:
 
 
 rule baseline:
-    input: library("models.py", "training.py", "stages/retrain.py")
+    input: library("models", "training.py", "stages/retrain.py")
     output: f"{RECORDS}/baseline-{{baseline}}-{{target}}-s{{seed}}.json"
     params: settings=settings("retrain"), nb=CHAPTER["retrain"]
     log:

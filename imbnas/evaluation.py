@@ -219,7 +219,7 @@ def score(
 @torch.inference_mode()
 def features(
     net: SuperNet, paths: Sequence[Path], statistics: Sequence[Tensor], batches: Sequence[Tensor]
-) -> list[Float[Tensor, "images width"]]:
+) -> list[Float[Tensor, "images channels"]]:
     """What the classifier would see of the images in `batches`, for every path, with re-estimated batch norm."""
     plan = Plan(net, paths)
     plan.estimate(statistics)
@@ -231,12 +231,12 @@ def features(
 
 
 def ridge(
-    train: Float[Tensor, "images width"],
+    train: Float[Tensor, "images channels"],
     train_labels: Int[Tensor, " images"],
     num_classes: int,
     weights: Float[Tensor, " classes"] | None = None,
     penalty: float = 1.0,
-) -> Float[Tensor, "width_and_one classes"]:
+) -> Float[Tensor, "channels_and_one classes"]:
     """A ridge classifier in closed form: least squares on one-hot labels, class-weighted, with an intercept.
 
     Returns the coefficients, the last row the intercept; predict with `ridge_predict`.
@@ -250,6 +250,6 @@ def ridge(
     return torch.linalg.solve(gram, x.T @ (w * y))
 
 
-def ridge_predict(x: Float[Tensor, "images width"], coefficients: Tensor) -> Int[Tensor, " images"]:
+def ridge_predict(x: Float[Tensor, "images channels"], coefficients: Tensor) -> Int[Tensor, " images"]:
     """The class of every row of features by a classifier from `ridge`."""
     return (x.double() @ coefficients[:-1] + coefficients[-1]).argmax(1)

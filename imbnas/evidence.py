@@ -1,6 +1,6 @@
 """What can be told from records: Table 2 with seeds and intervals, and the paper's own figures beside it.
 
-    python -m imbnas.evidence RECORDS TABLE.csv     write Table 2 of a folder of records as CSV
+python -m imbnas.evidence RECORDS TABLE.csv     write Table 2 of a folder of records as CSV
 """
 
 import sys

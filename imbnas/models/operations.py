@@ -1,0 +1,107 @@
+"""Batch norm, the operations of the spaces, and an edge that holds all of them (paper, Eq. 3)."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation whose statistics can be followed, ignored or used, one choice at a time.
+
+    `mode` is "track" (normalise by the batch, follow it with `momentum`; set by `train()`), "batch" (normalise by
+    the batch, remember nothing: how a frozen backbone is run) or "stored" (use what was followed; set by `eval()`).
+    There is no batch counter, so a training step launches nothing for it.
+    """
+
+    def __init__(self, channels: int, affine: bool) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+        self.mode, self.momentum = "track", 0.1
+
+    def train(self, mode: bool = True) -> "BatchNorm":
+        self.mode = "track" if mode else "stored"
+        return super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, variance = (None, None) if self.mode == "batch" else (self.mean, self.variance)
+        return F.batch_norm(x, mean, variance, self.weight, self.bias, self.mode != "stored", self.momentum, 1e-5)
+
+
+def use_batch_statistics(net: nn.Module) -> None:
+    """Normalise by the batch at hand and leave every stored statistic as it is."""
+    for module in net.modules():
+        if isinstance(module, BatchNorm):
+            module.mode = "batch"
+
+
+class Zero(nn.Module):
+    """An edge that carries nothing: `none` in a cell, the residual part of `skip` in a macro layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+class ReLUConvBN(nn.Sequential):
+    """ReLU, convolution with same padding, batch norm: [B, inputs, H, W] to [B, outputs, H / stride, W / stride]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, affine: bool, stride: int = 1) -> None:
+        conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        super().__init__(nn.ReLU(), conv, BatchNorm(outputs, affine))
+
+
+class Reduction(nn.Module):
+    """NAS-Bench-201's residual block between stages: half the size, `outputs` channels."""
+
+    def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            ReLUConvBN(inputs, outputs, 3, affine, stride=2), ReLUConvBN(outputs, outputs, 3, affine)
+        )
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.residual(x) + self.shortcut(x)
+
+
+def operation(name: str, channels: int, affine: bool) -> nn.Module:
+    """The operation called `name`, from `channels` to `channels` at the same size."""
+    half = channels // 2
+    make: dict[str, Callable[[], nn.Module]] = {
+        "none": Zero,
+        "skip_connect": nn.Identity,
+        "nor_conv_1x1": lambda: ReLUConvBN(channels, channels, 1, affine),
+        "nor_conv_3x3": lambda: ReLUConvBN(channels, channels, 3, affine),
+        "avg_pool_3x3": lambda: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+        "skip": Zero,
+        "conv3x3": lambda: ReLUConvBN(channels, channels, 3, affine),
+        "conv3x3_twice": lambda: nn.Sequential(*(ReLUConvBN(channels, channels, 3, affine) for _ in range(2))),
+        "bottleneck5x5": lambda: nn.Sequential(
+            ReLUConvBN(channels, half, 1, affine),
+            ReLUConvBN(half, half, 5, affine),
+            ReLUConvBN(half, channels, 1, affine),
+        ),
+    }
+    return make[name]()
+
+
+class MixedOp(nn.ModuleList):
+    """Every choice of one edge, side by side (paper, Eq. 3).
+
+    `forward(x, choice)` runs one operation; `forward(x, weights)`, with `weights` float [choices], returns
+    sum_o weights[o] * o(x). With one-hot weights the two are equal bit for bit.
+    """
+
+    def __init__(self, names: Sequence[str], channels: int, affine: bool = False) -> None:
+        super().__init__(operation(name, channels, affine) for name in names)
+
+    def forward(self, x: Tensor, selection: int | Float[Tensor, " choices"]) -> Tensor | None:
+        if isinstance(selection, int):
+            return None if isinstance(self[selection], Zero) else self[selection](x)
+        terms = [w * op(x) for w, op in zip(selection, self, strict=True) if not isinstance(op, Zero)]
+        return sum(terms[1:], terms[0])

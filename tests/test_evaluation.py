@@ -1,0 +1,131 @@
+"""Accuracy by groups, and the ranking through shared computations against each path alone."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from imbnas.evaluation import Plan, accuracy, confusion, features, rank, ridge, ridge_predict
+from imbnas.models import BatchNorm, SuperNet
+from imbnas.space import CellSpace, MacroSpace
+
+SPACES = [CellSpace(4, 2, 1), CellSpace(4, 1, 3), MacroSpace(4, (2, 1, 1))]
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def alone(net, path, statistics, validation):
+    """One path the plain way: reset every batch norm, follow a cumulative average, evaluate."""
+    norms = [module for module in net.modules() if isinstance(module, BatchNorm)]
+    for norm in norms:
+        norm.mean, norm.variance = torch.zeros_like(norm.mean), torch.ones_like(norm.variance)
+    net.train()
+    with torch.inference_mode():
+        for seen, images in enumerate(statistics):
+            for norm in norms:
+                norm.momentum = 1 / (seen + 1)
+            net(images, path)
+        net.eval()
+        return torch.cat([net(images, path) for images in validation])
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+def test_a_population_scores_as_each_path_alone_exactly(space):
+    net = SuperNet(space, 5, torch.Generator().manual_seed(1)).double()
+    generator = torch.Generator().manual_seed(2)
+    paths = [space.sample(generator) for _ in range(8)]
+    paths += [space.mutate(paths[0], 0.2, generator) for _ in range(4)] + [paths[3]]
+    statistics = [drawn(6, 3, 16, 16, seed=s) for s in range(3)]
+    validation, labels = [drawn(5, 3, 16, 16, seed=9), drawn(4, 3, 16, 16, seed=8)], torch.arange(9) % 5
+    scores = rank(net, paths, statistics, validation, labels, "float64")
+    for path, percent, loss in zip(paths, scores.accuracy, scores.loss, strict=True):
+        logits = alone(net, path, statistics, validation)
+        assert percent == 100 * float((logits.argmax(1) == labels).sum()) / 9
+        assert loss == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-6)
+    plan = Plan(net, paths)
+    plan.estimate(statistics)
+    with torch.inference_mode():
+        found = dict(plan.run(validation[0]))
+        for path, number in zip(paths, plan.outputs, strict=True):
+            assert torch.equal(net.classifier(found[number]), alone(net, path, statistics, validation)[:5])
+
+
+def test_ranking_leaves_the_network_as_it_was():
+    net = SuperNet(CellSpace(4, 1, 1), 3, torch.Generator().manual_seed(1))
+    net.train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    x = drawn(4, 3, 16, 16).float()
+    rank(net, [(3,) * 6, (1, 2, 3, 4, 1, 2)], [x], [x], torch.tensor([0, 1, 2, 0]))
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert all(m.mode == "track" and m.momentum == 0.1 for m in net.modules() if isinstance(m, BatchNorm))
+
+
+def test_equal_computations_are_done_once():
+    """Two paths that differ on the last edge alone share all but that edge, the sum and what follows."""
+    space = CellSpace(4, 1, 3)
+    net = SuperNet(space, 3)
+    one = (3,) * 18
+    other = (*one[:-1], 2)
+    first, both = len(Plan(net, [one]).nodes), len(Plan(net, [one, other]).nodes)
+    assert both - first == 2 + 1 + 4  # conv and its norm (the ReLU is shared), sum, head of four
+    assert len(Plan(net, [one, one, one]).nodes) == first
+
+
+def test_isomorphic_cells_share_everything():
+    space = CellSpace(4, 1, 1)
+    net = SuperNet(space, 3)
+    pool, skip, none = 4, 1, 0
+    one, other = (pool, none, skip, none, none, skip), (skip, pool, none, none, none, skip)
+    plan = Plan(net, [one, other])
+    assert plan.outputs[0] == plan.outputs[1]
+
+
+def test_features_are_what_the_classifier_sees():
+    space = CellSpace(4, 1, 1)
+    net = SuperNet(space, 3, torch.Generator().manual_seed(0)).double()
+    statistics, validation = [drawn(6, 3, 16, 16)], [drawn(5, 3, 16, 16, seed=3)]
+    path = (3, 2, 1, 3, 4, 1)
+    with torch.inference_mode():
+        logits = net.classifier(features(net, [path], statistics, validation)[0])
+    assert torch.equal(logits, alone(net, path, statistics, validation))
+
+
+def test_confusion_and_groups_by_hand():
+    class Fixed(torch.nn.Module):
+        def forward(self, x):
+            return F.one_hot(x.long(), 4).float()
+
+    labels = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
+    predicted = torch.tensor([0, 0, 1, 0, 2, 3, 3, 0])
+    counts = confusion(Fixed(), predicted.split(3), labels, 4)
+    assert counts.tolist() == [[2, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1]]
+    found = accuracy(counts, [101, 100, 20, 19])
+    assert found.per_class == [100, 50, 50, 50]
+    assert (found.overall, found.many, found.medium, found.few) == (62.5, 100, 50, 50)
+    assert (found.head, found.middle, found.tail) == (75, 50, 50)
+    assert accuracy(counts, [500] * 4).few is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 5), st.integers(0, 100))
+def test_overall_accuracy_of_a_balanced_test_set_is_the_class_mean(classes, seed):
+    labels = torch.arange(classes).repeat_interleave(6)
+    predicted = torch.randint(classes, (len(labels),), generator=torch.Generator().manual_seed(seed))
+    counts = torch.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    found = accuracy(counts, [10] * classes)
+    assert found.overall == pytest.approx(found.class_mean)
+
+
+def test_ridge_against_the_normal_equations():
+    x, labels = drawn(40, 3), torch.arange(40) % 4
+    weights = torch.tensor([0.1, 2.0, 1.0, 0.9])
+    found = ridge(x, labels, 4, weights, penalty=0.7)
+    with_one = torch.cat([x, torch.ones(40, 1, dtype=torch.float64)], 1)
+    root = weights.double()[labels].sqrt()[:, None]
+    rows = torch.cat([root * with_one, 0.7**0.5 * torch.eye(4, dtype=torch.float64)])
+    wanted = torch.cat([root * F.one_hot(labels, 4), torch.zeros(4, 4, dtype=torch.float64)])
+    assert torch.allclose(found, torch.linalg.lstsq(rows, wanted).solution, atol=1e-10)
+    assert torch.equal(ridge_predict(x, found), (with_one @ found).argmax(1))

@@ -1,0 +1,134 @@
+"""Networks: the skeleton's published size, a path and a mixture through the same weights, what a step may move."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from imbnas.models import BatchNorm, MixedOp, ResNet32, SubNet, SuperNet, use_batch_statistics
+from imbnas.space import CellSpace, MacroSpace
+
+SPACES = [CellSpace(4, 1, 1), CellSpace(4, 2, 3), MacroSpace(4, (1, 2, 1))]
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images(count: int = 4, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.randn(count, 3, 16, 16, generator=generator(1), dtype=dtype)
+
+
+def one_hot(path: tuple[int, ...], choices: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return F.one_hot(torch.tensor(path), choices).to(dtype)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+def test_one_hot_weights_equal_the_path_bit_for_bit(space):
+    net = SuperNet(space, 7, generator()).double()
+    path = space.sample(generator(2))
+    assert torch.equal(net(images(), path), net(images(), one_hot(path, space.choices)))
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+def test_mixture_is_the_weighted_sum_of_operations(space):
+    """Eq. 3 on one edge, against the sum written out."""
+    edge = MixedOp(space.operations, 4).double()
+    x = torch.randn(2, 4, 8, 8, generator=generator(), dtype=torch.float64)
+    weights = torch.rand(space.choices, generator=generator(), dtype=torch.float64)
+    weights = weights / weights.sum()
+    expected = sum(w * op(x) for w, op in zip(weights, edge, strict=True))
+    assert torch.allclose(edge(x, weights), expected, atol=1e-14)
+
+
+def test_cell_adds_what_its_string_says():
+    """|conv~0|+|none~0|skip~1|+|pool~0|none~1|skip~2|: out = pool(x) + conv(x)."""
+    space = CellSpace(4, 1, 1)
+    net = SuperNet(space, 3, generator()).double()
+    names = ["nor_conv_3x3", "none", "skip_connect", "avg_pool_3x3", "none", "skip_connect"]
+    path = tuple(space.operations.index(name) for name in names)
+    x = torch.randn(2, 4, 8, 8, generator=generator(), dtype=torch.float64)
+    from imbnas.models import Eager
+
+    cell = net.backbone.stages[0][0]
+    expected = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) + cell[0][3](x)
+    assert torch.allclose(net.backbone.walk_cell(cell, x, path, Eager), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize(("classes", "params"), [(10, 1_531_546), (100, 1_537_396)])
+def test_all_3x3_subnet_has_the_published_parameters(classes, params):
+    """NAS-Bench-201 publishes 1.531546 M for 10 classes; 90 more classes add 90 x 65 weights."""
+    space = CellSpace(16, 5, 1)
+    net = SubNet(space, (3,) * 6, classes)
+    assert sum(p.numel() for p in net.parameters()) == params
+
+
+def test_all_skip_subnet_is_stem_reductions_and_classifier():
+    net = SubNet(CellSpace(16, 5, 1), (1,) * 6, 10)
+    stem = 3 * 16 * 9 + 32
+    reductions = sum(a * 2 * a * 9 + 4 * a * a * 9 + 2 * a * a + 8 * a for a in (16, 32))
+    head = 128 + 64 * 10 + 10
+    assert sum(p.numel() for p in net.parameters()) == stem + reductions + head == 73_306
+
+
+def test_resnet32_has_the_usual_parameters():
+    """He et al. 2016, Table 6: 0.46 M for ResNet-32 on CIFAR-10 (464,154 with parameter-free shortcuts)."""
+    assert sum(p.numel() for p in ResNet32(10).parameters()) == 464_154
+    assert ResNet32(100)(torch.zeros(2, 3, 32, 32)).shape == (2, 100)
+
+
+def test_unsampled_operations_have_no_gradient():
+    space = CellSpace(4, 1, 1)
+    net = SuperNet(space, 3, generator())
+    path = (3, 1, 2, 0, 1, 4)
+    net(images(dtype=torch.float32), path).sum().backward()
+    for stage in net.backbone.stages:
+        for gene, edge in enumerate(stage[0]):
+            for choice, op in enumerate(edge):
+                touched = any(p.grad is not None for p in op.parameters())
+                assert touched == (choice == path[gene] and choice in (2, 3))
+
+
+@pytest.mark.parametrize("mode", ["track", "batch"])
+def test_batch_norm_equals_torch(mode):
+    """Against nn.BatchNorm2d in float64: outputs alike; statistics followed in one mode, untouched in the other."""
+    ours, theirs = BatchNorm(5, True).double(), torch.nn.BatchNorm2d(5).double()
+    x = torch.randn(6, 5, 4, 4, generator=generator(), dtype=torch.float64) * 3 + 1
+    ours.mode = mode
+    assert torch.equal(ours(x), theirs(x))
+    assert torch.equal(ours.mean, theirs.running_mean if mode == "track" else torch.zeros(5))
+    if mode == "track":
+        ours.eval(), theirs.eval()
+        assert torch.allclose(ours(x), theirs(x), atol=1e-12)
+
+
+def test_batch_statistics_leave_every_byte():
+    net = SuperNet(CellSpace(4, 1, 1), 3, generator())
+    net.train()
+    use_batch_statistics(net)
+    before = copy.deepcopy(net.state_dict())
+    net(images(dtype=torch.float32), (3,) * 6)
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+def test_same_seed_same_weights_and_fresh_classifier_leaves_the_backbone():
+    space = CellSpace(4, 1, 1)
+    one, other = SuperNet(space, 3, generator(5)), SuperNet(space, 3, generator(5))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    one.reset_classifier(8, generator(6))
+    assert one.classifier.weight.shape == (8, one.backbone.width)
+    backbones = zip(one.backbone.state_dict().values(), other.backbone.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in backbones)
+
+
+def test_bad_selections_are_refused_by_name():
+    net = SuperNet(CellSpace(4, 1, 1), 3)
+    with pytest.raises(ValueError, match="expected 6"):
+        net(images(dtype=torch.float32), (1, 2))
+    with pytest.raises(ValueError, match=r"shape \(5, 5\)"):
+        net(images(dtype=torch.float32), torch.ones(5, 5) / 5)
+    with pytest.raises(ValueError, match="gene 2 sum to 2"):
+        weights = torch.full((6, 5), 0.2)
+        weights[2] = 0.4
+        net(images(dtype=torch.float32), weights)

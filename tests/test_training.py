@@ -1,0 +1,205 @@
+"""The one loop: schedules, what a step may move, checkpoints and resume, the stop on a loss that is not finite."""
+
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from imbnas.data import Batches, Dataset
+from imbnas.models import SuperNet
+from imbnas.space import CellSpace
+from imbnas.training import NotFinite, PathSampler, Recipe, Unfinished, fit, load_tensors, save_tensors, sgd
+
+SPACE = CellSpace(4, 1, 1)
+
+
+def toy(images: int = 40, classes: int = 3) -> Dataset:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(images) % classes
+    noise = torch.randint(100, (images, 3, 8, 8), generator=generator)
+    pixels = (noise + 70 * labels[:, None, None, None]).to(torch.uint8)  # brighter by class: can be learnt
+    return Dataset("toy", pixels, labels, pixels, labels, tuple(map(str, range(classes))))
+
+
+def prepared(batch_size: int = 16):
+    """A tiny super-network in float32, its sampler and its batches, all from fixed seeds."""
+    data = toy()
+    net = SuperNet(SPACE, data.num_classes, torch.Generator().manual_seed(1))
+    sampler = PathSampler(SPACE, torch.Generator().manual_seed(2))
+    index = torch.arange(len(data.train_labels))
+    return net, sampler, Batches(data, index, batch_size, torch.Generator().manual_seed(3))
+
+
+def run(recipe: Recipe, **options):
+    net, sampler, batches = prepared()
+    net.train()
+    log = fit(net, lambda x: net(x, sampler()), batches, recipe, generators={"paths": sampler.generator}, **options)
+    return net, log
+
+
+def test_the_papers_schedule_multiplies_by_a_hundredth():
+    recipe = Recipe(200, 0.1, milestones=(160, 180), factor=0.01)
+    per_epoch = 85
+    found = [recipe.rate_at(epoch * per_epoch, per_epoch) for epoch in (0, 159, 160, 179, 180, 199)]
+    assert found == pytest.approx([0.1, 0.1, 1e-3, 1e-3, 1e-5, 1e-5])
+    assert recipe.total_steps(per_epoch) == 17_000  # facts: 200 epochs of CIFAR-100 exp 0.01
+
+
+def test_warm_up_rises_linearly_and_cosine_ends_at_zero():
+    warm = Recipe(10, 0.1, warmup=5)
+    assert [warm.rate_at(step, 4) for step in (0, 9, 19, 20)] == pytest.approx([0.005, 0.05, 0.1, 0.1])
+    cosine = Recipe(100, 0.2, unit="steps", shape="cosine")
+    assert cosine.rate_at(50, 7) == pytest.approx(0.1)
+    assert cosine.rate_at(99, 7) == pytest.approx(0.1 * (1 + math.cos(math.pi * 0.99)))
+
+
+def test_deferred_weights_begin_with_their_epoch():
+    weights = torch.tensor([0.5, 1.5])
+    deferred = Recipe(200, 0.1, reweight_from=160).deferred(weights, 85)
+    assert deferred.at(160 * 85 - 1) is None and torch.equal(deferred.at(160 * 85), weights)
+    assert Recipe(200, 0.1).deferred(weights, 85).at(200 * 85) is None
+    assert torch.equal(Recipe(200, 0.1, reweight_from=0).deferred(weights, 85).at(0), weights)
+
+
+@pytest.mark.parametrize("fault", [{"unit": "epoch"}, {"shape": "linear"}, {"length": 0}])
+def test_a_recipe_refuses_what_it_does_not_know(fault):
+    with pytest.raises(ValueError):
+        Recipe(**({"length": 1, "rate": 0.1} | fault))
+
+
+def test_sgd_equals_the_formula_in_float64():
+    """v = m v + g + d w; w = w - r (g + d w + m v) with Nesterov."""
+    parameter = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    optimizer = sgd([parameter], Recipe(1, 0.1, momentum=0.9, weight_decay=0.01, nesterov=True))
+    w, v = parameter.detach().clone(), torch.zeros(2, dtype=torch.float64)
+    for gradient in (torch.tensor([0.3, 0.1]), torch.tensor([-0.2, 0.5])):
+        parameter.grad = gradient.double()
+        optimizer.step()
+        full = gradient.double() + 0.01 * w
+        v = 0.9 * v + full
+        w = w - 0.1 * (full + 0.9 * v)
+        assert torch.allclose(parameter, w, atol=1e-15)
+
+
+def test_unsampled_operations_neither_decay_nor_coast():
+    """A long momentum behind them, a large decay in front of them: they stay where they are."""
+    net, sampler, batches = prepared()
+    net.train()
+    every_conv = (3,) * 6
+    recipe = Recipe(3, 0.1, unit="steps", weight_decay=0.5)
+    snapshots = []
+
+    def forward(x):
+        snapshots.append({n: p.detach().clone() for n, p in net.backbone.stages.named_parameters()})
+        return net(x, every_conv if len(snapshots) < 3 else (2,) * 6)
+
+    fit(net, forward, batches, recipe)
+    after = dict(net.backbone.stages.named_parameters())
+    moved = {name: not torch.equal(snapshots[2][name], after[name]) for name in after}
+    assert {name.split(".")[3] for name, did in moved.items() if did} == {"2"}
+    assert {name.split(".")[3] for name, did in moved.items() if not did} == {"3"}
+
+
+def test_training_learns_and_logs_every_epoch():
+    _, log = run(Recipe(12, 0.05, momentum=0.9))
+    assert [row["step"] for row in log.rows] == [3 * epoch for epoch in range(1, 13)]
+    assert log.rows[-1]["loss"] < 0.8 * log.rows[0]["loss"]
+    assert log.images == 12 * 40
+
+
+def test_stopped_and_continued_equals_undisturbed_bit_for_bit(tmp_path):
+    recipe = Recipe(20, 0.05, unit="steps", warmup=3, milestones=(12,), clip=5.0)
+    whole, whole_log = run(recipe)
+    checkpoint = tmp_path / "training.safetensors"
+    stops = 0
+    while True:
+        try:
+            parts, parts_log = run(recipe, checkpoint=checkpoint, deadline=time.monotonic() - 1)
+            break
+        except Unfinished:
+            stops += 1
+    assert stops == 19
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True))
+    assert parts_log.rows == whole_log.rows
+    assert parts_log.images == whole_log.images
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_training import Recipe, run
+run(Recipe(400, 0.05, unit="steps"), checkpoint=Path({file!r}), checkpoint_seconds=0.05)
+"""
+
+
+def test_killed_and_continued_equals_undisturbed(tmp_path):
+    """kill -9 in the middle, several times; the checkpoint is always whole."""
+    file = tmp_path / "training.safetensors"
+    code = KILLED.format(tests=str(Path(__file__).parent), file=str(file))
+    for _ in range(2):
+        before = file.stat().st_mtime_ns if file.exists() else 0
+        process = subprocess.Popen([sys.executable, "-c", code])
+        while process.poll() is None and not (file.exists() and file.stat().st_mtime_ns > before):
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+        load_tensors(file)
+    recipe = Recipe(400, 0.05, unit="steps")
+    whole, whole_log = run(recipe)
+    parts, parts_log = run(recipe, checkpoint=file)
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True))
+    assert parts_log.rows == whole_log.rows
+
+
+def test_a_loss_that_is_not_finite_names_step_and_path_and_keeps_the_last_good_state(tmp_path):
+    checkpoint = tmp_path / "training.safetensors"
+    net, sampler, batches = prepared()
+    net.train()
+
+    def forward(x):
+        logits = net(x, sampler())
+        return logits * float("nan") if forward.calls == 4 else logits
+
+    def count(step):
+        forward.calls = step
+
+    forward.calls = 0
+    options = {"checkpoint": checkpoint, "checkpoint_seconds": 0.0, "describe": sampler.describe, "on_step": count}
+    with pytest.raises(NotFinite, match="at step 4 on path") as fault:
+        fit(net, forward, batches, Recipe(10, 0.1, unit="steps"), **options)
+    assert sampler.describe() in str(fault.value)
+    tensors, _ = load_tensors(checkpoint)
+    assert all(torch.isfinite(value).all() for value in tensors.values() if value.is_floating_point())
+
+
+def test_only_named_parameters_are_trained():
+    net, sampler, batches = prepared()
+    net.train()
+    before = {n: p.detach().clone() for n, p in net.backbone.named_parameters()}
+    head = list(net.classifier.parameters())
+    fit(net, lambda x: net(x, (3,) * 6), batches, Recipe(4, 0.1, unit="steps"), parameters=head)
+    assert all(torch.equal(before[n], p) for n, p in net.backbone.named_parameters())
+
+
+def test_bf16_training_follows_float32_at_first():
+    """The first losses agree to bfloat16's three digits; whole curves are not compared."""
+    _, plain = run(Recipe(2, 0.01, unit="steps"))
+    _, half = run(Recipe(2, 0.01, unit="steps"), precision="bf16")
+    assert half.rows[-1]["loss"] == pytest.approx(plain.rows[-1]["loss"], rel=0.02)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    file = tmp_path / "broken.safetensors"
+    save_tensors(file, {"a": torch.arange(5)}, {"note": "x"})
+    tensors, card = load_tensors(file)
+    assert torch.equal(tensors["a"], torch.arange(5)) and card == {"note": "x"}
+    file.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(ValueError, match="broken.safetensors is not a whole"):
+        load_tensors(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.safetensors"]
