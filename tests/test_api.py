@@ -43,14 +43,14 @@ def test_markdown_keeps_words_and_lists_parameters() -> None:
 
 
 def test_a_long_signature_is_cut_at_its_own_commas() -> None:
-    source = "def f(self, images: Float[Tensor, 'b 3 h w'], weights: dict[str, int] | None = None, *, rate: float = 0.1): 'x'"
+    source = "def f(self, images: Float[Tensor, 'b 3 h w'], w: dict[str, int] | None = None, *, r: float = 0.1): ..."
     function = ast.parse(source).body[0]
     assert isinstance(function, ast.FunctionDef)
     assert api.signature(function, "Net.").splitlines() == [
         "Net.f(",
         "    images: Float[Tensor, 'b 3 h w'],",
-        "    weights: dict[str, int] | None = None,",
+        "    w: dict[str, int] | None = None,",
         "    *,",
-        "    rate: float = 0.1,",
+        "    r: float = 0.1,",
         ")",
     ]

@@ -107,11 +107,10 @@ def markdown(docstring: str) -> str:
     for line in docstring.splitlines():
         match = PARAMETER.match(line)
         if match:
+            if lines and lines[-1] and not lines[-1].startswith(("- ", "  ")):
+                lines.append("")
             names = ", ".join(f"`{name}`" for name in match[1].split(", "))
-            lines += [
-                *([""] if lines and not lines[-1].startswith("- ") else []),
-                f"- {names}: {plain(line[match.end() :])}",
-            ]
+            lines.append(f"- {names}: {plain(line[match.end() :])}")
         elif lines and lines[-1].startswith(("- ", "  ")) and line.strip():
             lines.append(f"  {plain(line.strip())}")
         else:
