@@ -30,7 +30,7 @@ chapters: $(READY)  ## renew the numbers in the prose, execute the chapters, wri
 
 lint: $(READY)
 	$(PY) -m ruff check --quiet .
-	$(PY) -m ruff format --quiet --check .
+	$(PY) -m ruff format --check .
 
 test: lint  ## everything that takes minutes at most
 	$(PY) -m pytest -q -n 2 -m "not slow" --nbval-lax --nbval-current-env tests book
