@@ -9,6 +9,7 @@ $(if $(BASE),,$(error imbnas needs Python 3.11 or newer and found none. Install 
 
 PY := $(shell $(BASE) tools/fits.py && echo $(BASE) || echo .venv/bin/python)
 READY := $(if $(filter .venv/%,$(PY)),.venv/ready)
+export IMBNAS_DATA ?= $(CURDIR)/data
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 # the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (AT_ONCE=2 stages side by side; RUN=slurm on a cluster)
