@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ SPACE = CellSpace(stages=1, channels=16, cells=5)
 TABLE = Path(__file__).parent / "tables" / "nasbench201.csv.gz"
 SHA256 = "54f653aff1e35c0bc3370a5978e4d97dec45781743985f380908a49f4295b42b"
 FEWEST_CELLS = 10
+MOST_IN_MATRICES = 1000  # cells whose pairs are held at once for the bootstrap
 
 Scores = Mapping[str, float] | pd.Series
 
@@ -116,8 +117,8 @@ def ranking(
     ten cells, and scores or truths that are all equal.
     """
     pairs = _paired([scores], truth, above)
-    taus = _bootstrap(pairs, _tau_of_rows, repeats, generator)
-    return Ranking(_tau_of_rows(pairs), _interval(taus, confidence), _regret(pairs, top), len(pairs))
+    taus = _bootstrap_taus(pairs, _draws(len(pairs), repeats, generator))[0]
+    return Ranking(_tau(*pairs.T), _interval(taus, confidence), _regret(pairs, top), len(pairs))
 
 
 def difference(
@@ -132,8 +133,9 @@ def difference(
 ) -> Difference:
     """The tau of `first` minus that of `second`, on the same cells, resampled together; see `ranking`."""
     rows = _paired([first, second], truth, above)
-    gaps = _bootstrap(rows, _gap_of_rows, repeats, generator)
-    return Difference(_gap_of_rows(rows), _interval(gaps, confidence), len(rows))
+    taus = _bootstrap_taus(rows, _draws(len(rows), repeats, generator))
+    gap = _tau(rows[:, 0], rows[:, 2]) - _tau(rows[:, 1], rows[:, 2])
+    return Difference(gap, _interval(taus[0] - taus[1], confidence), len(rows))
 
 
 def naive_rankings(architectures: Iterable[str]) -> pd.DataFrame:
@@ -223,25 +225,42 @@ def _tau(scores: np.ndarray, truths: np.ndarray) -> float:
     return float(kendalltau(scores, truths).statistic)
 
 
-def _tau_of_rows(rows: np.ndarray) -> float:
-    return _tau(rows[:, 0], rows[:, -1])
-
-
-def _gap_of_rows(rows: np.ndarray) -> float:
-    return _tau(rows[:, 0], rows[:, -1]) - _tau(rows[:, 1], rows[:, -1])
-
-
 def _regret(rows: np.ndarray, top: int) -> float:
     best_scored = np.argsort(-rows[:, 0], kind="stable")[:top]
     return float(rows[:, -1].max() - rows[best_scored, -1].max())
 
 
-def _bootstrap(
-    rows: np.ndarray, statistic: Callable[[np.ndarray], float], repeats: int, generator: Generator | None
-) -> np.ndarray:
+def _draws(cells: int, repeats: int, generator: Generator | None) -> np.ndarray:
     generator = generator or Generator().manual_seed(0)
-    draws = torch.randint(len(rows), (repeats, len(rows)), generator=generator).numpy()
-    return np.array([statistic(rows[draw]) for draw in draws])
+    return torch.randint(cells, (repeats, cells), generator=generator).numpy()
+
+
+def _bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b of every column but the last to the last, for every draw of rows: [columns - 1, draws].
+
+    A draw only changes how often each pair of cells counts, so that all draws are a few matrix products; for
+    more cells than fit into such matrices it is the plain way.
+    """
+    scores, truths = rows[:, :-1].T, rows[:, -1]
+    if len(rows) > MOST_IN_MATRICES:
+        return np.array([[_tau(score[draw], truths[draw]) for draw in draws] for score in scores])
+    counts = np.stack([np.bincount(draw, minlength=len(rows)) for draw in draws]).astype(float)
+    order = _order(truths)
+    untied = _counted(order**2, counts)
+    with np.errstate(invalid="ignore"):
+        return np.array(
+            [_counted(o * order, counts) / np.sqrt(_counted(o**2, counts) * untied) for o in map(_order, scores)]
+        )
+
+
+def _order(values: np.ndarray) -> np.ndarray:
+    """1, 0 or -1 for every pair of cells: which of the two has more."""
+    return np.sign(values[:, None] - values)
+
+
+def _counted(pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The sum over pairs of cells, each as often as it was drawn."""
+    return np.einsum("di,di->d", counts @ pairs, counts)
 
 
 def _interval(values: np.ndarray, confidence: float) -> tuple[float, float]:

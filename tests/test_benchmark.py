@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kendalltau
 from torch import Generator
 
+from imbnas import benchmark
 from imbnas.benchmark import (
     SPACE,
     TABLE,
@@ -238,3 +242,14 @@ def test_rankings_against_bad_truths_are_refused():
 def test_impossible_samples_are_refused(n):
     with pytest.raises(ValueError, match=f"{n} cells asked for"):
         stratified(n, seeded(0))
+
+
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=20)
+def test_the_fast_bootstrap_is_the_plain_one(seed):
+    """Against scipy on the drawn cells themselves, ties and cells drawn twice included."""
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, 8, (12, 3)).astype(float)
+    draws = random.integers(0, 12, (5, 12))
+    plain = [[kendalltau(rows[d, c], rows[d, 2]).statistic for d in draws] for c in (0, 1)]
+    np.testing.assert_allclose(benchmark._bootstrap_taus(rows, draws), plain, atol=1e-12)
