@@ -1,0 +1,68 @@
+"""The tools behind make: chapters are run beside the committed ones, bad input gets one clear line."""
+
+import argparse
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools import chapters, fits, grid
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A book of its own, in a project of its own."""
+    for name, folder in {"ROOT": "", "BOOK": "book", "EXECUTED": "_build/executed"}.items():
+        monkeypatch.setattr(chapters, name, tmp_path / folder)
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    return tmp_path / "book"
+
+
+def chapter(book: Path, *code: str) -> Path:
+    """A chapter with these code cells, never executed."""
+    path = book / "01-chapter.ipynb"
+    cells = [nbformat.v4.new_code_cell(source) for source in code]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": chapters.KERNELSPEC})
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_a_chapter_is_run_beside_the_committed_one(book: Path) -> None:
+    path = chapter(book, "import os\nprint(os.path.basename(os.getcwd()))")
+    before = path.read_bytes()
+    copy = chapters.execute(path)
+    ran = nbformat.read(copy, as_version=4)
+    assert path.read_bytes() == before
+    assert ran.cells[0].outputs[0].text == "book\n"
+    assert "papermill" not in ran.metadata and "papermill" not in ran.cells[0].metadata
+    first = copy.stat().st_mtime_ns
+    assert chapters.execute(path).stat().st_mtime_ns == first  # nothing has changed, so nothing runs
+    (chapters.ROOT / "results").mkdir()
+    (chapters.ROOT / "results" / "record.json").write_text("{}")
+    assert chapters.execute(path).stat().st_mtime_ns > first
+
+
+def test_a_failing_chapter_is_named_with_its_cell(book: Path) -> None:
+    path = chapter(book, "x = 1", "raise ValueError('no such target')")
+    with pytest.raises(chapters.BookFailed, match=r"(?s)01-chapter.ipynb failed in.*raise.*ValueError: no such target"):
+        chapters.execute_all([path])
+    assert not list(chapters.EXECUTED.glob("*.sha256"))  # it is not taken for finished next time
+
+
+def test_settings_of_the_grid_are_checked() -> None:
+    assert grid.setting("seeds=0 1") == "seeds=0 1"
+    assert grid.setting("profile=smoke") == "profile=smoke"
+    for text, complaint in {
+        "sedes=0": "is none of",
+        "seeds=one": "not whole numbers",
+        "profile=tiny": "there is no profile 'tiny'",
+        "profile=": "is none of",
+    }.items():
+        with pytest.raises(argparse.ArgumentTypeError, match=complaint):
+            grid.setting(text)
+
+
+def test_an_environment_fits_or_does_not() -> None:
+    assert fits.satisfied("pytest>=1")
+    assert not fits.satisfied("pytest>=999")
+    assert not fits.satisfied("a-package-that-nobody-has>=1")
