@@ -1,27 +1,32 @@
 """The stages of the grid: a description in, a record out. A chapter shows how; these do it headlessly."""
 
-from imbnas.stages.chapter import batch, stand_alone, unadapted
+from imbnas.stages.chapter import batch, stand_alone, study, unadapted
 from imbnas.stages.common import Run, Target, load_target, named_generator, scoring_batches
 from imbnas.stages.control import control
 from imbnas.stages.gate import gate
+from imbnas.stages.landscape import landscape
 from imbnas.stages.retrain import baseline, retrain
 from imbnas.stages.search import search
 from imbnas.stages.supernet import load_supernet, supernet
 from imbnas.stages.validity import validity
+from imbnas.training import Unfinished
 
 __all__ = [
     "Run",
     "Target",
+    "Unfinished",
     "baseline",
     "batch",
     "control",
     "gate",
+    "landscape",
     "load_supernet",
     "load_target",
     "named_generator",
     "retrain",
     "scoring_batches",
     "search",
+    "study",
     "stand_alone",
     "supernet",
     "unadapted",

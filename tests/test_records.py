@@ -1,0 +1,98 @@
+"""Records and profiles: written whole, read back, refused by name when damaged."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from imbnas import profiles, records
+from imbnas.profiles import build
+from imbnas.training import Recipe
+
+
+@dataclass(frozen=True)
+class Config:
+    seed: int
+    rates: tuple[float, ...] = (0.1, 0.2)
+
+
+def write(tmp_path, name="a.json", seed=0, seconds=1.0, value=1.5):
+    return records.write(
+        tmp_path / name, "stage", Config(seed), {"value": value, "inner": {"x": 1}}, {"seconds": seconds}
+    )
+
+
+def test_a_record_comes_back_and_equality_ignores_cost(tmp_path):
+    one = write(tmp_path)
+    assert records.read_one(tmp_path / "a.json") == one
+    assert one["config"] == {"seed": 0, "rates": [0.1, 0.2]}
+    assert records.equal(one, write(tmp_path, "b.json", seconds=9.0))
+    assert not records.equal(one, write(tmp_path, "c.json", value=1.6))
+    assert not records.equal(one, write(tmp_path, "d.json", seed=1))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json", "c.json", "d.json"]
+
+
+def test_the_table_has_a_row_per_record(tmp_path):
+    write(tmp_path, "s0.json", seed=0), write(tmp_path, "s1.json", seed=1, value=2.5)
+    table = records.table(records.read(tmp_path, "stage"))
+    assert table.seed.tolist() == [0, 1] and table.value.tolist() == [1.5, 2.5] and table["inner.x"].tolist() == [1, 1]
+    assert records.read(tmp_path, "another") == []
+
+
+def test_faulty_records_are_named(tmp_path):
+    write(tmp_path)
+    text = (tmp_path / "a.json").read_text()
+    faults = {
+        "cut.json": (text[:-30], "damaged"),
+        "old.json": (text.replace('"schema": 1', '"schema": 0'), "schema 0, this version reads 1"),
+        "edited.json": (text.replace('"seed": 0', '"seed": 7'), "identity differs"),
+        "short.json": (json.dumps({"schema": 1}), "lacks stage"),
+        "list.json": ("[]", "schema list"),
+    }
+    for name, (content, message) in faults.items():
+        (tmp_path / name).write_text(content)
+        with pytest.raises(records.RecordError, match=f"{name}.*{message}"):
+            records.read_one(tmp_path / name)
+    with pytest.raises(records.RecordError, match="no record .*missing.json"):
+        records.read_one(tmp_path / "missing.json")
+
+
+def test_numbers_that_are_not_finite_never_reach_a_record(tmp_path):
+    with pytest.raises(ValueError, match="finite"):
+        write(tmp_path, "nan.json", value=float("nan"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_curves_are_csv(tmp_path):
+    records.write_curves(tmp_path / "c.csv", [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 1 / 3}])
+    assert (tmp_path / "c.csv").read_text() == "step,loss\n1,0.5\n2,0.333333\n"
+
+
+def test_every_profile_loads_and_the_papers_is_the_papers():
+    assert {"smoke", "laptop", "paper"} <= set(profiles.names())
+    for name in profiles.names():
+        assert profiles.load(name).name == name
+    paper = profiles.load("paper")
+    assert (paper.supernet.length, paper.supernet.milestones, paper.supernet.rate) == (500, (300, 400), 0.1)
+    assert (paper.p1.length, paper.p1.rate, paper.p1.milestones, paper.p1.reweight_from) == (200, 0.01, (100,), 0)
+    assert (paper.p2.reweight_from, paper.p3.length, paper.p3.reweight_from) == (100, 500, 350)
+    assert (paper.retrain.length, paper.retrain.milestones, paper.retrain.reweight_from) == (200, (160, 180), 160)
+    assert all(r.factor == 0.01 for r in (paper.supernet, paper.p1, paper.p2, paper.p3, paper.retrain))
+    search = paper.search
+    assert (search.generations, search.population, search.crossovers, search.mutations) == (20, 50, 25, 25)
+    assert (search.mutation_rate, search.parents) == (0.1, 10)
+
+
+def test_unknown_profile_and_misspelt_entry_are_refused():
+    with pytest.raises(ValueError, match='profile is "smok"; expected one of .*smoke'):
+        profiles.load("smok")
+    with pytest.raises(ValueError, match="x.yaml, p1: unknown lenght"):
+        build(Recipe, {"lenght": 3}, "x.yaml, p1")
+    with pytest.raises(ValueError, match="x.yaml, p1.*rate"):
+        build(Recipe, {"length": 3}, "x.yaml, p1")
+
+
+def test_versions_and_device_are_named():
+    assert records.versions()["torch"] == torch.__version__
+    assert "CPU" in records.device_name(torch.device("cpu"))

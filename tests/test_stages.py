@@ -1,0 +1,141 @@
+"""Stages on glyphs at the smallest size: a description in, a record out, the same again after a stop."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from imbnas import profiles, records, stages
+from imbnas.profiles import Scoring, Search
+from imbnas.space import CellSpace, parse_space
+from imbnas.stages.common import named_generator
+from imbnas.stages.validity import arms, disjoint_paths, sample_cells
+from imbnas.training import Recipe
+
+TINY = Recipe(4, 0.05, unit="steps", batch_size=16, reweight_from=2)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A profile of a few steps, so that every stage runs in a second or two."""
+    base = profiles.load("smoke")
+    recipes = {name: TINY for name in profiles.RECIPES}
+    search = Search(generations=1, population=4, crossovers=1, mutations=1, parents=2, cost_samples=50)
+    small = replace(base, space="cell3-c4-n1", **recipes, search=search, scoring=Scoring(1, 32, 32))
+    load = profiles.load
+    monkeypatch.setattr(profiles, "load", lambda name: small if name == "smoke" else load(name))
+
+
+def run(tmp_path, **changes):
+    return stages.Run(profile="smoke", out=str(tmp_path / "results"), **changes)
+
+
+def test_one_column_of_the_grid_leaves_its_records(tmp_path, tiny):
+    one = run(tmp_path, target="exp-0.01")
+    source = stages.supernet(one)
+    found = {p: stages.search(one, p) for p in ("P0", "P1", "P2", "P3")}
+    tested = stages.retrain(one, "P1")
+    names = sorted(path.name for path in one.folder.glob("*.json"))
+    assert names == [
+        "retrain-P1-exp-0.01-s0.json",
+        "search-P0-s0.json",
+        *(f"search-P{p}-exp-0.01-s0.json" for p in (1, 2, 3)),
+        "supernet-s0.json",
+    ]
+    space = parse_space(one.space)
+    for record in found.values():
+        results = record["results"]
+        assert len(results["scored"]) == 8
+        best = results["best"]
+        assert best["score"] == max(results["scored"].values())
+        assert space.from_string(best["architecture"]) == tuple(map(int, best["path"]))
+        assert best["macs"] == space.cost(tuple(map(int, best["path"]))).macs <= results["max_cost"]
+    assert tested["results"]["best"] == found["P1"]["results"]["best"]
+    assert len(tested["results"]["test"]["per_class"]) == 100
+    assert source["results"]["final"]["step"] == 4
+    assert {"seconds", "peak_memory_mib", "device", "versions"} <= set(tested["cost"])
+
+
+def test_a_stage_stopped_by_max_seconds_continues_to_the_same_record(tmp_path, tiny):
+    whole = stages.supernet(run(tmp_path / "whole"))
+    stopped = run(tmp_path / "parts", max_seconds=0.0)
+    stops = 0
+    while True:
+        try:
+            parts = stages.supernet(stopped)
+            break
+        except stages.Unfinished:
+            stops += 1
+            assert not stopped.file("supernet").exists()
+    assert stops == 3
+    assert records.equal(whole, parts)
+    weights = [r.file("supernet", suffix=".safetensors").read_bytes() for r in (run(tmp_path / "whole"), stopped)]
+    assert weights[0] == weights[1]
+
+
+def test_a_search_stopped_between_generations_continues_to_the_same_record(tmp_path, tiny):
+    stages.supernet(run(tmp_path))
+    whole = stages.search(run(tmp_path), "P0")
+    stages.supernet(run(tmp_path / "b"))
+    stops = 0
+    while True:
+        try:
+            parts = stages.search(run(tmp_path / "b", max_seconds=0.0), "P0")
+            break
+        except stages.Unfinished:
+            stops += 1
+    assert stops >= 1 and records.equal(whole, parts)
+
+
+def test_equal_winners_share_one_retraining(tmp_path, tiny):
+    one = run(tmp_path, target="step-0.01")
+    stages.supernet(one)
+    found = stages.search(one, "P1")
+    other = json.loads(json.dumps(found))
+    records.write_text(one.file("search", "P2", one.target), json.dumps(other))
+    first, second = stages.retrain(one, "P1"), stages.retrain(one, "P2")
+    assert first["results"]["test"] == second["results"]["test"]
+    assert len(list((tmp_path / "runs").rglob("retrain-*.safetensors"))) == 1
+    assert second["cost"]["seconds"]["training"] < first["cost"]["seconds"]["training"]
+
+
+def test_bad_input_is_refused_at_the_door(tmp_path, tiny):
+    with pytest.raises(ValueError, match="profile"):
+        stages.Run(profile="smokey")
+    with pytest.raises(ValueError, match="cell9"):
+        run(tmp_path, space="cell9")
+    with pytest.raises(ValueError, match="exp-1.5|1.5"):
+        run(tmp_path, target="exp-1.5")
+    with pytest.raises(ValueError, match='procedure is "P4"'):
+        stages.search(run(tmp_path), "P4")
+    with pytest.raises(ValueError, match="no super-network .* run the super-network stage"):
+        stages.search(run(tmp_path), "P0")
+    with pytest.raises(records.RecordError, match="no record"):
+        stages.retrain(run(tmp_path), "P1")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_super_network_of_another_space_is_refused(tmp_path, tiny):
+    one = run(tmp_path)
+    stages.supernet(one)
+    with pytest.raises(ValueError, match="over cell3-c4-n1, not over cell3-c8-n1"):
+        stages.load_supernet(
+            one.file("supernet", suffix=".safetensors"), parse_space("cell3-c8-n1"), torch.device("cpu")
+        )
+
+
+def test_named_generators_are_independent_of_each_other():
+    draws = {
+        names: torch.rand(3, generator=named_generator(0, *names)).tolist() for names in (("a",), ("b",), ("a", "b"))
+    }
+    assert len({tuple(value) for value in draws.values()}) == 3
+    assert draws[("a",)] == torch.rand(3, generator=named_generator(0, "a")).tolist()
+
+
+def test_validity_cells_are_distinct_and_nested_and_fair_paths_share_nothing():
+    cells = sample_cells(300)
+    assert len(set(cells)) == 300 and sample_cells(100) == cells[:100]
+    paths = disjoint_paths(CellSpace(stages=1), torch.Generator().manual_seed(0))
+    assert all(sorted(column) == [0, 1, 2, 3, 4] for column in zip(*paths, strict=True))
+    assert all(arm.data == "cifar10" for arm in arms().values())
