@@ -21,7 +21,7 @@ BASELINES = ["resnet32-ce", "resnet32-drw"]
 
 PLACE = f"{PROFILE}/{Path(SOURCE).stem}-{Path(DATA).stem}/{SPACE}"
 RECORDS = f"{OUT}/{PLACE}"
-RUNS = f"{Path(OUT).parent}/runs/{PLACE}"  # the executed chapters, kept when a job fails
+RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept when a job fails
 CHAPTER = {
     "supernet": "book/04-super-network.ipynb",
     "retrain": "book/10-table-2.ipynb",
@@ -29,6 +29,8 @@ CHAPTER = {
 }
 GRID = f"-p profile {PROFILE} -p source {SOURCE} -p target_data {DATA} -p space {SPACE} -p out {OUT}"
 RUN = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output {GRID}"
+# the executed chapter, its log, and, where it fails, its one message
+END = f" {{params.nb}} {{log.nb}} > {{log.text}} 2>&1 || {{{{ {sys.executable} tools/why.py {{log.text}}; exit 1; }}}}"
 
 
 def library(*modules):
@@ -73,7 +75,7 @@ rule supernet:
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
-    shell: RUN + " -p seed {wildcards.seed} {params.nb} {log.nb} > {log.text} 2>&1"
+    shell: RUN + " -p seed {wildcards.seed}" + END
 
 
 rule search_source:
@@ -83,7 +85,7 @@ rule search_source:
     log: nb=f"{RUNS}/search-P0-s{{seed}}.ipynb", text=f"{RUNS}/search-P0-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
-    shell: RUN + " -p seed {wildcards.seed} {params.nb} {log.nb} > {log.text} 2>&1"
+    shell: RUN + " -p seed {wildcards.seed}" + END
 
 
 def start(wildcards):
@@ -102,7 +104,7 @@ rule search:
         text=f"{RUNS}/search-{{procedure}}-{{target}}-s{{seed}}.txt",
     resources: gpu=1
     retries: 1
-    shell: RUN + " -p target {wildcards.target} -p seed {wildcards.seed} {params.nb} {log.nb} > {log.text} 2>&1"
+    shell: RUN + " -p target {wildcards.target} -p seed {wildcards.seed}" + END
 
 
 def found(wildcards):
@@ -122,7 +124,7 @@ rule retrain:
     retries: 1
     shell:
         RUN + " -p procedure {wildcards.any_procedure} -p target {wildcards.target} -p seed {wildcards.seed}"
-        " {params.nb} {log.nb} > {log.text} 2>&1"
+        + END
 
 
 rule baseline:
@@ -136,7 +138,7 @@ rule baseline:
     retries: 1
     shell:
         RUN + " -p procedure {wildcards.baseline} -p target {wildcards.target} -p seed {wildcards.seed}"
-        " {params.nb} {log.nb} > {log.text} 2>&1"
+        + END
 
 
 rule control:
@@ -150,4 +152,4 @@ rule control:
     retries: 1
     shell:
         RUN + " -p procedure control -p target {wildcards.target} -p seed {wildcards.seed}"
-        " {params.nb} {log.nb} > {log.text} 2>&1"
+        + END
