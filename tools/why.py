@@ -19,7 +19,5 @@ def why(log: str) -> str:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        print(
-            f"{Path(name).stem}: {why(Path(name).read_text(errors='replace'))}\n  the whole log: {name}",
-            file=sys.stderr,
-        )
+        message = why(Path(name).read_text(errors="replace"))
+        print(f"{Path(name).stem}: {message}\n  the whole log: {name}", file=sys.stderr)
