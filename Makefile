@@ -12,12 +12,14 @@ READY := $(if $(filter .venv/%,$(PY)),.venv/ready)
 export IMBNAS_DATA ?= $(CURDIR)/data
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-# the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (AT_ONCE=2 stages side by side; RUN=slurm on a cluster)
+# the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (AT_ONCE=2 stages side by side; RUN=slurm on a cluster;
+# GOALS="table baselines controls"; SOURCE=… TARGET_DATA=… SPACE=… OUT=… in place of the profile's)
 PROFILE = smoke
 SEEDS = 0
 RUN = local
-GRID = $(PY) tools/grid.py --run $(RUN) $(if $(AT_ONCE),--at-once $(AT_ONCE)) profile=$(PROFILE) seeds="$(SEEDS)" \
-       $(foreach key,source target_data space,$(if $($(key)),$(key)=$($(key))))
+GRID = $(PY) tools/grid.py profile=$(PROFILE) seeds="$(SEEDS)" \
+       $(foreach key,SOURCE TARGET_DATA SPACE OUT,$(if $($(key)),$(key)=$($(key)))) \
+       --run $(RUN) $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(GOALS),--goals $(GOALS))
 
 .PHONY: book chapters test test-all grid grid-plan bench lint ready which-python clean
 

@@ -1,6 +1,6 @@
 """Run what is missing of the experiment grid through Snakemake, or show what would run.
 
-    python tools/grid.py [--run local] [--dry-run] profile=smoke seeds="0 1" [source=…] [target_data=…] [space=…]
+    python tools/grid.py profile=smoke seeds="0 1" [source=…] [target_data=…] [space=…] [out=…]
 
 One grid runs at a time in a working folder. A grid that was killed left its lock behind: where no other
 grid lives, the lock is lifted and the same line goes on.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
-KEYS = ("profile", "seeds", "source", "target_data", "space")
+KEYS = ("profile", "seeds", "source", "target_data", "space", "out")
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -36,7 +36,8 @@ def way_to_run(name: str) -> str:
 
 def setting(text: str) -> str:
     """`key=value` as Snakemake is to read it."""
-    key, equals, value = text.partition("=")
+    name, equals, value = text.partition("=")
+    key = name.lower()
     if not equals or key not in KEYS or not value:
         raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(f'{key}=…' for key in KEYS)}")
     if key == "profile":
@@ -64,17 +65,32 @@ def stages_at_once() -> int:
     return 1 if shutil.which("nvidia-smi") else os.cpu_count() or 1
 
 
+def take_records_as_they_are(line: list[str]) -> None:
+    """In a fresh clone every file is as old as the clone: mark the records that came with it as up to date."""
+    subprocess.run([*line, "--touch"], capture_output=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="local", type=way_to_run)
     parser.add_argument("--at-once", type=int, help="stages side by side; by default 1 on a GPU, else one per core")
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--goals", nargs="+", default=[], metavar="RULE", help="table (the default), baselines, …")
     parser.add_argument("settings", nargs="+", type=setting, metavar="key=value")
     arguments = parser.parse_args()
-    line = [*SNAKEMAKE, "--workflow-profile", f"profiles/{arguments.run}", "--config", *arguments.settings]
+    line = [
+        *SNAKEMAKE,
+        *arguments.goals,
+        "--workflow-profile",
+        f"profiles/{arguments.run}",
+        "--config",
+        *arguments.settings,
+    ]
     if arguments.run == "local":
         line += ["--resources", f"gpu={arguments.at_once or stages_at_once()}"]
     os.chdir(ROOT)
+    if not Path(".snakemake/metadata").exists():
+        take_records_as_they_are(line)
     if arguments.dry_run:
         return subprocess.run([*line, "--dry-run"]).returncode
     if not alone():
