@@ -19,23 +19,44 @@ PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 Record = dict[str, Any]
 
 
-def batch(namespace: Mapping[str, Any], stage: Callable[..., Record], **options: Any) -> None:
+def batch(
+    namespace: Mapping[str, Any], stage: Callable[..., Record], also: tuple[str, ...] = (), **options: Any
+) -> None:
     """Run `stage` for every target given, then skip the rest of the chapter: it is for a reader.
 
     namespace: the chapter's `globals()` right after its parameters. An option that is a list runs the stage for
     each of its values. `Unfinished` ends the run without a record and says so; the same line continues it.
+    also: parameters of the chapter that this stage does without.
     ValueError, shown as its message alone, for a misspelt parameter or a value that can't be.
     """
     quiet_errors()
-    own = tuple(name for name, value in options.items() if namespace.get(name) is value)
-    for run in runs(namespace, own):
+    for run in runs(namespace, (*own(namespace, options), *also)):
         for choice in combinations(options):
-            try:
-                record = stage(run, **choice)
-                print(f"{record['stage']} {record['identity']} written")
-            except Unfinished as pause:
-                print(f"unfinished: {pause}; run the same line again to continue")
+            attempt(stage, run, **choice)
     end_here()
+
+
+def study(namespace: Mapping[str, Any], stage: Callable[..., Record], **options: Any) -> None:
+    """Run a `stage` that belongs to no profile, with `options` alone, then skip the rest of the chapter."""
+    quiet_errors()
+    given = parameters(namespace, own(namespace, options))
+    check_kinds(given)
+    attempt(stage, **options)
+    end_here()
+
+
+def own(namespace: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options that are handed on from parameters of this chapter alone."""
+    return tuple(name for name, value in options.items() if namespace.get(name) is value)
+
+
+def attempt(stage: Callable[..., Record], *arguments: Any, **options: Any) -> None:
+    """Run a stage and say what became of it."""
+    try:
+        record = stage(*arguments, **options)
+        print(f"{record['stage']} {record['identity']} written")
+    except Unfinished as pause:
+        print(f"unfinished: {pause}; run the same line again to continue")
 
 
 def runs(namespace: Mapping[str, Any], own: tuple[str, ...] = ()) -> list[Run]:
@@ -43,14 +64,19 @@ def runs(namespace: Mapping[str, Any], own: tuple[str, ...] = ()) -> list[Run]:
 
     own: parameters of this chapter alone.
     """
+    given = parameters(namespace, own)
+    check_kinds(given)
+    targets = given.pop("target", "exp-0.01")
+    return [Run(**given, target=t) for t in (targets if isinstance(targets, list | tuple) else [targets])]
+
+
+def parameters(namespace: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
+    """The parameters that every chapter may have; a plain value that is neither one of them nor `own` is refused."""
     known = (*PARAMETERS, *own)
     for name, value in namespace.items():
         if not name.startswith("_") and isinstance(value, PLAIN) and name not in (*known, "In", "Out"):
             raise ValueError(f"unknown parameter {name}{guess(name, known)} (this chapter knows {', '.join(known)})")
-    given = {name: namespace[name] for name in PARAMETERS if name in namespace}
-    check_kinds(given)
-    targets = given.pop("target", "exp-0.01")
-    return [Run(**given, target=t) for t in (targets if isinstance(targets, list | tuple) else [targets])]
+    return {name: namespace[name] for name in PARAMETERS if name in namespace}
 
 
 def check_kinds(given: Mapping[str, Any]) -> None:

@@ -54,10 +54,10 @@ class Arm:
 def arms() -> dict[str, Arm]:
     """Every arm of the study: the base of profiles/studies/validity.yaml with each arm's changes."""
     study = yaml.safe_load(STUDY.read_text())
-    return {name: arm(name, study["base"], changes or {}) for name, changes in study["arms"].items()}
+    return {name: read_arm(name, study["base"], changes or {}) for name, changes in study["arms"].items()}
 
 
-def arm(name: str, base: dict[str, Any], changes: dict[str, Any]) -> Arm:
+def read_arm(name: str, base: dict[str, Any], changes: dict[str, Any]) -> Arm:
     values = {**base, **changes}
     for kind, entry in ((Recipe, "recipe"), (Scoring, "scoring")):
         merged = {**base.get(entry, {}), **changes.get(entry, {})}
@@ -79,11 +79,15 @@ def disjoint_paths(space: CellSpace, generator: torch.Generator) -> list[tuple[i
     return list(zip(*columns, strict=True))
 
 
-def validity(name: str, seed: int = 0, out: str = "results", work: str = "runs") -> dict[str, Any]:
-    """Train arm `name`, score it as it goes, and write results/validity/<arm>-s<seed>.json."""
-    if name not in arms():
-        raise ValueError(f'validity arm is "{name}"; expected one of {", ".join(arms())}')
-    chosen, clock, device = arms()[name], Clock(), best_device()
+def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
+    """Train `arm`, score it as it goes, and write <out>/validity/<arm>-s<seed>.json (out: the project's results/).
+
+    Unfinished work is kept in runs/ beside `out`; the same call continues it.
+    """
+    if arm not in arms():
+        raise ValueError(f'validity arm is "{arm}"; expected one of {", ".join(arms())}')
+    chosen, clock, device = arms()[arm], Clock(max_seconds), best_device()
+    folder = Path(out or profiles.ROOT / "results")
     config = {"arm": chosen, "seed": seed}
     identity = records.identity(records.plain(config))
     space = CellSpace(channels=chosen.channels, cells=chosen.cells_per_stage, stages=1)
@@ -102,7 +106,7 @@ def validity(name: str, seed: int = 0, out: str = "results", work: str = "runs")
 
     total = chosen.recipe.total_steps(batches.steps_per_epoch)
     moments = {round(fraction * total): chosen.early_cells for fraction in chosen.measure} | {total: chosen.cells}
-    kept = Path(work) / "validity" / f"{name}-s{seed}-{identity}"
+    kept = folder.parent / "runs" / "validity" / f"{arm}-s{seed}-{identity}"
 
     def measure(step: int) -> None:
         if step in moments and not (file := kept / f"{step}.json").exists():
@@ -119,8 +123,9 @@ def validity(name: str, seed: int = 0, out: str = "results", work: str = "runs")
             generators={"paths": sampler.generator},
             precision=chosen.precision,
             checkpoint=kept / "training.safetensors",
+            deadline=clock.deadline,
             describe=sampler.describe,
-            report=progress(f"validity {name} s{seed}"),
+            report=progress(f"validity {arm} s{seed}"),
             on_step=measure,
         )
         measure(total)
@@ -129,7 +134,7 @@ def validity(name: str, seed: int = 0, out: str = "results", work: str = "runs")
         "images": {step: step * chosen.recipe.batch_size for step in moments},
         "moments": [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)],
     }
-    file = Path(out) / "validity" / f"{name}-s{seed}.json"
+    file = folder / "validity" / f"{arm}-s{seed}.json"
     records.write_curves(file.with_suffix(".csv"), log.rows)
     return records.write(
         file, "validity", config, results, cost(clock, device, images_per_second=log.images_per_second)

@@ -1,0 +1,83 @@
+"""Chapters whose stage belongs to no profile, and the search on the landscape that is known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imbnas import records
+from imbnas.stages import batch, study, validity
+from imbnas.stages.landscape import Budget, best_so_far, landscape, published, repeat, summary, with_noise
+from imbnas.stages.validity import arms
+
+
+def test_a_study_gets_its_options_and_nothing_else(capsys: pytest.CaptureFixture) -> None:
+    given = {"profile": "", "seed": 3, "arm": "constant"}
+    study(given, lambda arm, seed: {"stage": arm, "identity": f"s{seed}"}, arm=given["arm"], seed=given["seed"])
+    assert capsys.readouterr().out == "constant s3 written\n"
+
+
+def test_a_misspelt_parameter_of_a_study_is_refused() -> None:
+    given = {"arm": "constant", "sede": 1}
+    with pytest.raises(ValueError, match="unknown parameter sede; did you mean seed"):
+        study(given, validity, arm=given["arm"])
+
+
+def test_a_stage_may_do_without_a_parameter_of_its_chapter() -> None:
+    given = {"profile": "smoke", "arm": ""}
+    stage = lambda run: {"stage": run.profile, "identity": ""}  # noqa: E731
+    batch(given, stage, also=("arm",))
+    with pytest.raises(ValueError, match="unknown parameter arm"):
+        batch(given, stage)
+
+
+def test_an_unknown_arm_is_refused() -> None:
+    with pytest.raises(ValueError, match=f'validity arm is "constnat"; expected one of {", ".join(arms())}'):
+        validity("constnat")
+
+
+def test_best_so_far_keeps_the_first_of_equals() -> None:
+    assert best_so_far(np.array([1.0, 3.0, 2.0, 3.0, 5.0, 4.0])).tolist() == [0, 1, 1, 1, 4, 4]
+
+
+def test_a_budget_is_spent_in_whole_generations() -> None:
+    assert Budget().evolution | {"generations": 20, "crossovers": 25, "mutations": 25} == Budget().evolution
+    assert (Budget(population=100).spent, Budget(population=100).evolution["generations"]) == (1000, 9)
+    runs = repeat("evolution", published("cifar10"), 2, Budget(paths=60, population=20))
+    assert runs.scores.shape == (2, 60)
+    assert runs.children.sum(2).tolist() == [[20, 20, 20]] * 2
+
+
+def test_curves_follow_the_holder_of_the_best_score() -> None:
+    truth = {path: -value for path, value in published("cifar10").items()}  # a score that is exactly wrong
+    runs = repeat("random search", published("cifar10"), 3, Budget(paths=50), truth)
+    assert (np.diff(runs.scores) >= 0).all() and (runs.truths == -runs.scores).all()
+
+
+def test_noise_is_the_same_for_a_path_all_along_and_has_its_size() -> None:
+    import torch
+
+    truth = published("cifar10")
+    noisy = with_noise(truth, 2.0, torch.Generator().manual_seed(0))
+    errors = np.array([noisy[path] - value for path, value in truth.items()])
+    assert abs(errors.std() - 2) < 0.05 and abs(errors.mean()) < 0.1
+
+
+def test_the_landscape_record(tmp_path: Path) -> None:
+    record = landscape(2, 2, str(tmp_path), Budget(paths=40, population=20))
+    assert record == records.read_one(tmp_path / "search" / "true-landscape.json")
+    true = record["results"]["scores"]["cifar10"]["evolution"]
+    assert true["final"]["truth"] == pytest.approx(np.mean([w["truth"] for w in true["winners"]]), abs=1e-3)
+    assert true["paths"][0] == 1 and true["paths"][-1] == 40 and len(true["truth"]["q50"]) == len(true["paths"])
+    assert [row["noise"] for row in record["results"]["noise"]] == [0, 0.25, 0.5, 1, 2]
+    assert record["results"]["noise"][0]["evolution"]["score"] == record["results"]["noise"][0]["evolution"]["truth"]
+    json.dumps(record)
+
+
+def test_the_summary_of_two_runs() -> None:
+    runs = repeat("random search", published("cifar10"), 2, Budget(paths=50))
+    kept = summary(runs, every=10)
+    assert kept["paths"] == [1, 10, 20, 30, 40, 50]
+    assert kept["score"]["mean"] == pytest.approx(runs.scores[:, [0, 9, 19, 29, 39, 49]].mean(0))
+    assert kept["children"]["random"] == [50.0]
