@@ -1,6 +1,7 @@
 """The page that lists the library: the doors are there, and docstrings survive as they were written."""
 
 import ast
+import re
 
 import pytest
 
@@ -54,3 +55,22 @@ def test_a_long_signature_is_cut_at_its_own_commas() -> None:
         "    r: float = 0.1,",
         ")",
     ]
+
+
+GLOSSARY = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in (api.ROOT / "book" / "glossary.md").read_text().splitlines()
+    if line.startswith("|") and "`imbnas." in line
+]
+
+
+@pytest.mark.parametrize("row", GLOSSARY, ids=lambda row: row[1][:40])
+def test_the_glossary_names_what_exists(row: list[str]) -> None:
+    *_, code, where = row
+    sources = ""
+    for module in re.findall(r"`imbnas\.(\w+)`", where):
+        place = api.LIBRARY / module
+        files = [place.with_suffix(".py")] if place.with_suffix(".py").exists() else sorted(place.glob("*.py"))
+        sources += "".join(path.read_text() for path in files)
+    words = {word for name in re.findall(r"`([^`]+)`", code) for word in name.split(".")}
+    assert words and [word for word in sorted(words) if not re.search(rf"\b{word}\b", sources)] == []
