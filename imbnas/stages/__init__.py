@@ -8,6 +8,7 @@ from imbnas.stages.landscape import landscape
 from imbnas.stages.retrain import baseline, retrain
 from imbnas.stages.search import search
 from imbnas.stages.supernet import load_supernet, supernet
+from imbnas.stages.truth import truth
 from imbnas.stages.validity import validity
 from imbnas.training import Unfinished
 
@@ -29,6 +30,7 @@ __all__ = [
     "study",
     "stand_alone",
     "supernet",
+    "truth",
     "unadapted",
     "validity",
 ]

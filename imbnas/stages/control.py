@@ -12,6 +12,7 @@ from imbnas import records
 from imbnas.data import eval_batches
 from imbnas.evaluation import features, ridge, ridge_predict
 from imbnas.models import SuperNet
+from imbnas.profiles import Scoring
 from imbnas.stages.common import (
     Clock,
     Run,
@@ -24,29 +25,45 @@ from imbnas.stages.common import (
 )
 from imbnas.stages.search import digits
 from imbnas.stages.supernet import load_supernet, supernet_config
+from imbnas.training import autocast
 
 Path = tuple[int, ...]
 
 
 def ridge_scores(
-    net: SuperNet, paths: list[Path], target: Target, scoring: Any, generator: torch.Generator, weighted: bool = True
+    net: SuperNet,
+    paths: list[Path],
+    target: Target,
+    scoring: Scoring,
+    generator: torch.Generator,
+    weighted: bool = True,
+    images: int | None = None,
 ) -> list[float]:
     """Validation accuracy (percent) of every path under a ridge classifier of its own, fitted to the target.
 
-    The classifier sees the un-augmented search-training images, class-weighted unless `weighted` is False.
+    The classifier sees the un-augmented search-training images (`images` of them, drawn, where that is given),
+    class-weighted unless `weighted` is False.
     """
     statistics, validation, labels = scoring_batches(target, scoring, generator)
     data, index = target.dataset, target.split.search_train.to(target.dataset.device)
+    if images is not None and images < len(index):
+        index = index[torch.randperm(len(index), generator=generator)[:images].to(index.device)]
     train = list(eval_batches(data.train_images[index], data.mean, data.std, scoring.batch_size))
+    train_labels, classes = data.train_labels[index], data.num_classes
     weights = target.weights if weighted else None
-    return [
-        100
-        * float(
-            (predict(rows, len(index), data.train_labels[index], data.num_classes, weights) == labels).double().mean()
-        )
-        for path in paths
-        for rows in features(net, [path], statistics, [*train, *validation])
-    ]
+    found = []
+    for group in batched(paths, 25):
+        with autocast(data.device, scoring.precision):
+            seen = features(net, list(group), statistics, [*train, *validation])
+        for rows in seen:
+            predicted = predict(rows.float(), len(index), train_labels, classes, weights)
+            found.append(100 * float((predicted == labels).double().mean()))
+    return found
+
+
+def batched(paths: list[Path], size: int) -> list[list[Path]]:
+    """Paths in groups that share computations; their features must fit in memory together."""
+    return [paths[start : start + size] for start in range(0, len(paths), size)]
 
 
 def predict(rows: Tensor, train: int, labels: Tensor, num_classes: int, weights: Tensor | None) -> Tensor:

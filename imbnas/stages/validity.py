@@ -1,6 +1,7 @@
 """Is a super-network's ranking right? Its scores on NAS-Bench-201 cells, beside what was published of them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from imbnas.profiles import Scoring, build
 from imbnas.space import CellSpace
 from imbnas.stages.common import (
     Clock,
+    Target,
     best_device,
     cost,
     load_target,
@@ -25,7 +27,7 @@ from imbnas.stages.common import (
     progress,
     scoring_batches,
 )
-from imbnas.training import PathSampler, Recipe, fit
+from imbnas.training import Log, PathSampler, Recipe, fit
 
 STUDY = profiles.FOLDER / "studies" / "validity.yaml"
 
@@ -51,10 +53,22 @@ class Arm:
     scoring: Scoring = field(default_factory=Scoring)
 
 
+def study() -> dict[str, Any]:
+    """The study's file, profiles/studies/validity.yaml."""
+    return yaml.safe_load(STUDY.read_text())
+
+
 def arms() -> dict[str, Arm]:
-    """Every arm of the study: the base of profiles/studies/validity.yaml with each arm's changes."""
-    study = yaml.safe_load(STUDY.read_text())
-    return {name: read_arm(name, study["base"], changes or {}) for name, changes in study["arms"].items()}
+    """Every arm of the study: the base with each arm's changes."""
+    base, changed = study()["base"], study()["arms"]
+    return {name: read_arm(name, base, changes or {}) for name, changes in changed.items()}
+
+
+def arm_called(name: str) -> Arm:
+    """One arm of the study by its name."""
+    if name not in arms():
+        raise ValueError(f'validity arm is "{name}"; expected one of {", ".join(arms())}')
+    return arms()[name]
 
 
 def read_arm(name: str, base: dict[str, Any], changes: dict[str, Any]) -> Arm:
@@ -79,69 +93,97 @@ def disjoint_paths(space: CellSpace, generator: torch.Generator) -> list[tuple[i
     return list(zip(*columns, strict=True))
 
 
+@dataclass
+class Course:
+    """An arm under way: the network and what it is trained on."""
+
+    arm: Arm
+    seed: int
+    net: SuperNet
+    target: Target
+    sampler: PathSampler
+    batches: Batches
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.arm.fair:
+            return self.net(images, self.sampler())
+        paths = disjoint_paths(self.net.space, self.sampler.generator)
+        parts = zip(images.chunk(len(paths)), paths, strict=False)
+        return torch.cat([self.net(part, path) for part, path in parts])
+
+    def train(self, kept: Path, deadline: float | None = None, on_step: Callable[[int], None] | None = None) -> Log:
+        self.net.train()
+        return fit(
+            self.net,
+            self.forward,
+            self.batches,
+            self.arm.recipe,
+            generators={"paths": self.sampler.generator},
+            precision=self.arm.precision,
+            checkpoint=kept / "training.safetensors",
+            deadline=deadline,
+            describe=self.sampler.describe,
+            report=progress(f"validity {self.arm.name} s{self.seed}"),
+            on_step=on_step,
+        )
+
+
+def begin(arm: Arm, seed: int, device: torch.device) -> Course:
+    """An arm's network, its paths and its batches, before the first step."""
+    space = CellSpace(channels=arm.channels, cells=arm.cells_per_stage, stages=1)
+    target = load_target(arm.data, "balance", 0, device)
+    net = SuperNet(space, target.dataset.num_classes, named_generator(seed, "validity", "weights")).to(device)
+    draws = named_generator(seed, "validity", "data")
+    batches = Batches(target.dataset, target.split.search_train, arm.recipe.batch_size, draws)
+    return Course(arm, seed, net, target, PathSampler(space, named_generator(seed, "validity", "paths")), batches)
+
+
+def work_folder(arm: Arm, seed: int, folder: Path) -> Path:
+    """Where an arm keeps its unfinished work: in runs/ beside the records."""
+    identity = records.identity(records.plain({"arm": arm, "seed": seed}))
+    return folder.parent / "runs" / "validity" / f"{arm.name}-s{seed}-{identity}"
+
+
+def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet:
+    """The super-network of an arm: from its checkpoint where that is finished, trained to the end where not."""
+    course = begin(arm, seed, device)
+    course.train(work_folder(arm, seed, folder))
+    return course.net
+
+
 def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
     """Train `arm`, score it as it goes, and write <out>/validity/<arm>-s<seed>.json (out: the project's results/).
 
     Unfinished work is kept in runs/ beside `out`; the same call continues it.
     """
-    if arm not in arms():
-        raise ValueError(f'validity arm is "{arm}"; expected one of {", ".join(arms())}')
-    chosen, clock, device = arms()[arm], Clock(max_seconds), best_device()
+    chosen, clock, device = arm_called(arm), Clock(max_seconds), best_device()
     folder = Path(out or profiles.ROOT / "results")
-    config = {"arm": chosen, "seed": seed}
-    identity = records.identity(records.plain(config))
-    space = CellSpace(channels=chosen.channels, cells=chosen.cells_per_stage, stages=1)
-    target = load_target(chosen.data, "balance", 0, device)
-    net = SuperNet(space, target.dataset.num_classes, named_generator(seed, "validity", "weights")).to(device)
-    sampler = PathSampler(space, named_generator(seed, "validity", "paths"))
-    batches = Batches(
-        target.dataset, target.split.search_train, chosen.recipe.batch_size, named_generator(seed, "validity", "data")
-    )
-
-    def forward(images: Tensor) -> Tensor:
-        if not chosen.fair:
-            return net(images, sampler())
-        paths = disjoint_paths(space, sampler.generator)
-        return torch.cat([net(part, path) for part, path in zip(images.chunk(len(paths)), paths, strict=False)])
-
-    total = chosen.recipe.total_steps(batches.steps_per_epoch)
+    course = begin(chosen, seed, device)
+    kept = work_folder(chosen, seed, folder)
+    total = chosen.recipe.total_steps(course.batches.steps_per_epoch)
     moments = {round(fraction * total): chosen.early_cells for fraction in chosen.measure} | {total: chosen.cells}
-    kept = folder.parent / "runs" / "validity" / f"{arm}-s{seed}-{identity}"
 
     def measure(step: int) -> None:
         if step in moments and not (file := kept / f"{step}.json").exists():
             with clock.part("scoring"):
-                scores = score_cells(net, moments[step], target, chosen.scoring)
+                scores = score_cells(course.net, moments[step], course.target, chosen.scoring)
             records.write_text(file, json.dumps(records.plain({"step": step, **scores})))
 
     with clock.part("training and scoring"):
-        log = fit(
-            net,
-            forward,
-            batches,
-            chosen.recipe,
-            generators={"paths": sampler.generator},
-            precision=chosen.precision,
-            checkpoint=kept / "training.safetensors",
-            deadline=clock.deadline,
-            describe=sampler.describe,
-            report=progress(f"validity {arm} s{seed}"),
-            on_step=measure,
-        )
+        log = course.train(kept, clock.deadline, measure)
         measure(total)
     results = {
-        "split": target.split.hash,
+        "split": course.target.split.hash,
         "images": {step: step * chosen.recipe.batch_size for step in moments},
         "moments": [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)],
     }
     file = folder / "validity" / f"{arm}-s{seed}.json"
     records.write_curves(file.with_suffix(".csv"), log.rows)
-    return records.write(
-        file, "validity", config, results, cost(clock, device, images_per_second=log.images_per_second)
-    )
+    run_cost = cost(clock, device, images_per_second=log.images_per_second)
+    return records.write(file, "validity", {"arm": chosen, "seed": seed}, results, run_cost)
 
 
-def score_cells(net: SuperNet, count: int, target, scoring: Scoring) -> dict[str, dict[str, float]]:
+def score_cells(net: SuperNet, count: int, target: Target, scoring: Scoring) -> dict[str, dict[str, float]]:
     """Accuracy and loss of the first `count` cells of the study, by printed architecture."""
     cells = sample_cells(count)
     statistics, validation, labels = scoring_batches(target, scoring, named_generator(0, "validity", "scoring"))
