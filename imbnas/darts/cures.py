@@ -1,0 +1,108 @@
+"""How a search runs, and three cures for its collapse: warm-up, dropped skip connections, an early stop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor, nn
+
+from imbnas.models import MixedOp, SuperNet
+from imbnas.training import Recipe
+
+ORDERS = ("first", "second")
+CURES = ("none", "warm-up", "skip-dropout", "early-stopping")
+
+
+@dataclass(frozen=True)
+class DartsRecipe:
+    """How a search runs: `weights` trains w (its length counts turns of α and w), the rest is about α.
+
+    order: "first" or "second". alpha_rate, alpha_betas, alpha_decay: Adam's, as in DARTS.
+    warmup: turns at the start in which α rests. skip_dropout: how probably an image loses a skip connection, at the
+    start; falls linearly to nothing. curvature_every: turns between two looks at the dominant eigenvalue of
+    ∇²_α L_val (0: never). stop_ratio: the search ends where the eigenvalue's mean over `window` looks exceeds
+    1 / stop_ratio times what it was `window` looks ago, and returns to the α of then (R-DARTS, arXiv:1909.09656).
+    """
+
+    weights: Recipe
+    order: str = "first"
+    alpha_rate: float = 3e-4
+    alpha_betas: tuple[float, float] = (0.5, 0.999)
+    alpha_decay: float = 1e-3
+    warmup: int = 0
+    skip_dropout: float = 0.0
+    curvature_every: int = 0
+    stop_ratio: float | None = None
+    window: int = 5
+    record_every: int = 10
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise ValueError(f'order is "{self.order}"; expected "first" or "second"')
+        if not 0 <= self.skip_dropout < 1:
+            raise ValueError(f"skip_dropout is {self.skip_dropout}; expected a probability from 0 to below 1")
+        if self.stop_ratio is not None and not (self.curvature_every and 0 < self.stop_ratio < 1):
+            raise ValueError(
+                f"stop_ratio {self.stop_ratio} with curvature_every {self.curvature_every}: to stop by curvature, "
+                "measure it (curvature_every at least 1) and take a ratio between 0 and 1"
+            )
+
+    @property
+    def passes(self) -> int:
+        """Batches that one turn of α and w takes through the network and back."""
+        return 2 if self.order == "first" else 5
+
+
+def cured(recipe: DartsRecipe, cure: str) -> DartsRecipe:
+    """The recipe with a cure for the collapse: half the turns as warm-up, skips dropped with 1/2, R-DARTS' stop."""
+    if cure not in CURES:
+        raise ValueError(f'cure is "{cure}"; expected one of {", ".join(CURES)}')
+    turns = recipe.weights.length
+    changes = {
+        "none": {},
+        "warm-up": {"warmup": round(turns / 2)},
+        "skip-dropout": {"skip_dropout": 0.5},
+        "early-stopping": {"curvature_every": max(1, round(turns / 30)), "stop_ratio": 0.75},
+    }
+    return replace(recipe, **changes[cure])
+
+
+class SkipDropout:
+    """Whole images lose the output of a `skip_connect` with probability `rate`; the others' is scaled up.
+
+    What is lost is drawn once a turn, so that every pass of the turn meets the same network.
+    """
+
+    def __init__(self, net: SuperNet, generator: Generator) -> None:
+        edges = [edge for edge in net.backbone.modules() if isinstance(edge, MixedOp)]
+        skips = [op for edge in edges for op in edge if isinstance(op, nn.Identity)]
+        if not skips:
+            raise ValueError(f"{net.space.name} has no skip_connect to drop; take another cure")
+        self.generator, self.count, self.factors = generator, len(skips), None
+        self.hooks = [skip.register_forward_hook(self.hook(number)) for number, skip in enumerate(skips)]
+
+    def hook(self, number: int) -> Callable:
+        def drop(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
+            if self.factors is None:
+                return None
+            return output * self.factors[number, : len(output), None, None, None].to(output)
+
+        return drop
+
+    def draw(self, rate: float, images: int) -> None:
+        """New losses for up to `images` images; nothing is lost at rate 0."""
+        kept = torch.rand(self.count, images, generator=self.generator) >= rate
+        self.factors = kept / (1 - rate) if rate > 0 else None
+
+    def close(self) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+
+def stopping_point(curvature: dict[int, float], window: int, ratio: float) -> int | None:
+    """The turn to return to: `window` looks ago, if the smoothed eigenvalue has since grown beyond 1 / ratio."""
+    turns, values = list(curvature), list(curvature.values())
+    if len(values) < 2 * window:
+        return None
+    before, now = sum(values[-2 * window : -window]), sum(values[-window:])
+    return turns[-1 - window] if now > 0 and before / now < ratio else None
