@@ -1,0 +1,104 @@
+"""Is a ranking right? Scores against the truth, their agreement with intervals, and what moves it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from imbnas.plots.theme import BLUE, INK, LINES, NAVY, ORANGE, QUIET, RULE, TEAL, axes, style
+
+THOUSANDS = FuncFormatter(lambda value, _: f"{value / 1000:g}")
+
+
+def stale_statistics(stale: Sequence[float], fresh: Sequence[float], chance: float, ax: Axes | None = None) -> Axes:
+    """Every path's accuracy with shared running statistics and with its own, joined; paths ordered by the latter."""
+    ax, order = ax or axes(3.6), np.argsort(fresh)
+    stale, fresh, places = np.array(stale)[order], np.array(fresh)[order], np.arange(len(order)) + 1
+    ax.vlines(places, stale, fresh, color=RULE, linewidth=1.6, zorder=1)
+    ax.plot(places, fresh, linestyle="none", marker="o", color=BLUE, label="re-estimated for the path")
+    ax.plot(places, stale, linestyle="none", marker="X", color=ORANGE, label="shared, as training left them")
+    ax.axhline(chance, color=QUIET, linewidth=1, linestyle=":")
+    ax.annotate("guessing", (1, chance), xycoords=("axes fraction", "data"), xytext=(0, -11),
+                textcoords="offset points", ha="right", color=QUIET, fontsize=9.5)  # fmt: skip
+    ax.set(xlabel="paths, from worst to best", ylabel="accuracy (%)", xticks=[], ylim=(0, None))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.26), title="batch-norm statistics", ncols=2)
+    return ax
+
+
+def shared_work(
+    population: Sequence[int], alone: Sequence[int], shared: Mapping[str, Sequence[int]], ax: Axes | None = None
+) -> Axes:
+    """Computations that a population needs path by path, and together."""
+    ax = ax or axes(3.2)
+    ax.plot(population, alone, color=QUIET, linestyle=":", marker="o", label="path by path")
+    for number, (name, counts) in enumerate(shared.items()):
+        ax.plot(population, counts, label=name, **style(number))
+    ax.set(xlabel="paths in the population", ylabel="computations", xlim=(0, None), ylim=(0, None))
+    ax.legend()
+    return ax
+
+
+def scatter(panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabel: str, ylabel: str, good: float) -> list[Axes]:
+    """One panel per title: truth and scores of the same cells. The shaded side holds the cells above `good` percent."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    grid = axes(0.7 + 2.6 * rows if columns > 1 else 3.7, rows, columns, squeeze=False, sharex=True)
+    for ax, (title, (truth, scores)) in zip(grid.flat, panels.items(), strict=False):
+        ax.axvspan(good, 100, color=TEAL, alpha=0.1, linewidth=0)
+        ax.scatter(truth, scores[truth.index], s=11, color=BLUE, alpha=0.6, linewidths=0)
+        ax.set(title=title, xlim=(truth.min() - 2, truth.max() + 1))
+    for ax in grid.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax in grid[-1]:
+        ax.set_xlabel(xlabel)
+    for ax in grid[:, 0]:
+        ax.set_ylabel(ylabel)
+    return list(grid.flat[: len(panels)])
+
+
+def agreements(groups: Mapping[str, pd.DataFrame], marked: Sequence[str] = ()) -> list[Axes]:
+    """Kendall's tau and its interval, one row per ranking, one panel per group; the frames share their index.
+
+    Rows named in `marked` are the yardsticks: drawn hollow.
+    """
+    names = list(next(iter(groups.values())).index)
+    grid = axes(1.1 + 0.3 * len(names), 1, len(groups), squeeze=False, sharey=True, sharex=True)[0]
+    for ax, (title, frame) in zip(grid, groups.items(), strict=True):
+        for row, name in enumerate(names):
+            tau, low, high = frame.loc[name, ["tau", "low", "high"]]
+            colour, face = (QUIET, "white") if name in marked else (BLUE, BLUE)
+            ax.plot([low, high], [row, row], color=colour, linewidth=1.6, solid_capstyle="butt")
+            ax.plot(tau, row, "o", color=colour, markerfacecolor=face, markersize=6.5)
+        ax.axvline(0, color=INK, linewidth=0.8)
+        ax.set(title=title, xlabel="Kendall's τ to the truth", yticks=range(len(names)), yticklabels=names)
+    grid[0].invert_yaxis()
+    return list(grid)
+
+
+def growth(frame: pd.DataFrame, yardsticks: Mapping[str, float], ax: Axes | None = None) -> Axes:
+    """Agreement as training goes on: a line per arm (the mean of its seeds), a mark per seed, its yardsticks across."""
+    ax = ax or axes(3.8)
+    for number, (arm, runs) in enumerate(frame.groupby("arm", sort=True)):
+        look, mean = style(number), runs.groupby("images").tau.mean()
+        ax.plot(mean.index, mean, color=look["color"], linestyle=look["linestyle"], zorder=3)
+        ax.plot(runs.images, runs.tau, linestyle="none", color=look["color"], marker=look["marker"], zorder=3)
+        ax.plot([], [], label=f"{arm} ({seeds(runs)})", **look)
+        if len(runs) == len(mean):
+            ax.fill_between(runs.images, runs.low, runs.high, color=look["color"], alpha=0.1, linewidth=0)
+    for (name, tau), line in zip(yardsticks.items(), LINES[1:], strict=False):
+        ax.axhline(tau, color=NAVY, linewidth=1.1, linestyle=line)
+        ax.annotate(name, (1, tau), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
+                    ha="right", color=NAVY, fontsize=9.5)  # fmt: skip
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.set(xlabel="training images seen (thousands)", ylabel="Kendall's τ to the truth")
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    return ax
+
+
+def seeds(runs: pd.DataFrame) -> str:
+    """How many seeds an arm has, in words."""
+    count = runs.seed.nunique()
+    return f"{count} seed{'s' * (count > 1)}"
