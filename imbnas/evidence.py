@@ -4,7 +4,8 @@ python -m imbnas.evidence RECORDS TABLE.csv     write Table 2 of a folder of rec
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imbnas import records
+from imbnas import profiles, records
 
 TARGETS = ("balance", "exp-0.1", "exp-0.01", "step-0.01")
+LONG_TAILED = TARGETS[1:]
 PROCEDURES = ("P0", "P1", "P2", "P3")
+LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
 
 # Table 2 of arXiv:2406.16972: one run each, top-1 on the 10,000 test images of CIFAR-100, in percent.
 PAPER = pd.DataFrame(
@@ -31,41 +34,105 @@ PAPER = pd.DataFrame(
 TEST_IMAGES = 10_000
 
 
+# ------------------------------------------------------------------------------------- one run, the paper's
+
+
 def binomial_error(accuracy: float, images: int = TEST_IMAGES) -> float:
     """The standard error of an accuracy in percent that was read off `images` independent images, in points."""
     return float(np.sqrt(accuracy * (100 - accuracy) / images))
 
 
-def retrainings(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def paper_gaps(first: str, second: str) -> pd.DataFrame:
+    """The paper's `first` minus `second`, in points, with its standard error from the test images alone.
+
+    One row per target. The two accuracies count as independent, which errs on the large side: both networks were
+    tested on the same images. Training seeds come on top.
+    """
+    error = PAPER.map(binomial_error)
+    gaps = pd.DataFrame({"difference": PAPER.loc[first] - PAPER.loc[second]})
+    gaps["error"] = np.hypot(error.loc[first], error.loc[second])
+    return gaps.assign(errors=gaps.difference / gaps.error)
+
+
+# ---------------------------------------------------------------------------------------- records into rows
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The records of one profile, data pair and space. `profile` is empty where there are none."""
+
+    profile: str = ""
+    folder: Path = Path()
+    found: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    def of(self, stage: str) -> list[dict[str, Any]]:
+        """The records of one stage."""
+        return [record for record in self.found if record["stage"] == stage]
+
+
+def leading(results: Path = profiles.ROOT / "results", stage: str = "retrain") -> Grid:
+    """The grid that the book shows: of the largest profile with a record of `stage`, the folder with most of them."""
+    for profile in LEADING:
+        folders: dict[Path, list[dict[str, Any]]] = {}
+        for record in records.read(results / profile):
+            folders.setdefault(Path(record["file"]).parent, []).append(record)
+        grids = [Grid(profile, folder, found) for folder, found in folders.items()]
+        if best := max(grids, key=lambda grid: len(grid.of(stage)), default=None):
+            if best.of(stage):
+                return best
+    return Grid()
+
+
+COLUMNS = ["procedure", "target", "seed", "path", "accuracy", "head", "tail", "macs", "seconds", "device"]
+
+
+def retrainings(found: Iterable[Mapping[str, Any]], procedures: Sequence[str] = PROCEDURES) -> pd.DataFrame:
     """One row per retraining of the table: procedure, target, seed, path, test accuracy (percent).
 
-    ValueError where the records are of more than one profile's recipe, data, space or split.
+    ValueError, with the names of both files, where the records are of more than one profile's recipe, data, space
+    or split, or where two are of the same cell and seed.
     """
-    rows, settings = [], {}
+    rows, seen = [], Seen()
     for record in found:
         config, results = record["config"], record["results"]
-        if config["procedure"] not in PROCEDURES:
+        if config["procedure"] not in procedures:
             continue
-        key = {name: str(config[name]) for name in ("data", "space", "recipe", "precision", "split_seed")}
-        key["split"] = str(results["split"]) if config["target"] == "exp-0.01" else None
-        for name, value in key.items():
-            if value is not None and settings.setdefault(name, value) != value:
-                raise ValueError(
-                    f"{record.get('file', 'a record')} has another {name} ({value}) than the records before it "
-                    f"({settings[name]}): a table is of one profile, data set, space and split"
-                )
+        seen.check(record)
+        best = results.get("best", {"path": config["network"], "macs": None})
         rows.append(
-            {
-                "procedure": config["procedure"],
-                "target": config["target"],
-                "seed": config["seed"],
-                "path": results["best"]["path"],
-                "accuracy": results["test"]["overall"],
-                "tail": results["test"]["tail"],
-                "macs": results["best"]["macs"],
-            }
+            {name: config[name] for name in ("procedure", "target", "seed")}
+            | {"path": best["path"], "macs": best["macs"], "accuracy": results["test"]["overall"]}
+            | {name: results["test"][name] for name in ("head", "tail")}
+            | {"seconds": record["cost"]["training_seconds"], "device": record["cost"]["device"]}
         )
-    return pd.DataFrame(rows, columns=["procedure", "target", "seed", "path", "accuracy", "tail", "macs"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+class Seen:
+    """What the records of one table must have in common, and who said so first."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, tuple[str, str]] = {}
+
+    def check(self, record: Mapping[str, Any]) -> None:
+        """ValueError where `record` does not go with those before it."""
+        config, file = record["config"], str(record.get("file", "a record"))
+        common = {name: str(config[name]) for name in ("data", "space", "recipe", "precision", "split_seed")}
+        common[f"split of {config['target']}"] = str(record["results"]["split"])
+        for name, value in common.items():
+            known, other = self.first.setdefault(name, (value, file))
+            if known != value:
+                raise ValueError(
+                    f"{file} has another {name} than {other} ({value} and {known}): a table is of one profile, data "
+                    "set, space and split; move one of them to a folder of its own"
+                )
+        cell = f"{config['procedure']} on {config['target']}, seed {config['seed']}"
+        if cell in self.first:
+            raise ValueError(f"{file} and {self.first[cell][1]} are both of {cell}: delete one of them")
+        self.first[cell] = ("", file)
+
+
+# ----------------------------------------------------------------------------------- intervals and the table
 
 
 def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, float] | None:
@@ -80,7 +147,8 @@ def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float
 def table_2(runs: pd.DataFrame) -> pd.DataFrame:
     """Per procedure and target: seeds, mean accuracy, its interval (from 2 seeds on), and shared winners.
 
-    `same_path_as` names the first procedure whose winner, on this target and in every seed, was the same path.
+    `same_path_as` names the first procedure that found the same path on this target, and the seeds in which it did
+    where these are not all.
     """
     rows = []
     for (procedure, target), cell in runs.groupby(["procedure", "target"], sort=False):
@@ -96,38 +164,84 @@ def table_2(runs: pd.DataFrame) -> pd.DataFrame:
                 "same_path_as": same_path(runs, procedure, target),
             }
         )
-    order = {"procedure": list(PROCEDURES), "target": list(TARGETS)}
     columns = ["procedure", "target", "seeds", "accuracy", "low", "high", "same_path_as"]
     table = pd.DataFrame(rows, columns=columns)
-    keys = [table[name].map(values.index) for name, values in order.items()]
-    return table.iloc[np.lexsort(keys[::-1])].reset_index(drop=True) if len(table) else table
+    order = [table.procedure.map(PROCEDURES.index), table.target.map(TARGETS.index)]
+    return table.iloc[np.lexsort(order[::-1])].reset_index(drop=True) if len(table) else table
 
 
 def same_path(runs: pd.DataFrame, procedure: str, target: str) -> str:
-    """The earlier procedure with the very same winners, or an empty text."""
-    winners = {p: tuple(c.sort_values("seed").path) for p, c in runs[runs.target == target].groupby("procedure")}
-    earlier = PROCEDURES[: PROCEDURES.index(procedure)]
-    return next((p for p in earlier if winners.get(p) == winners[procedure]), "")
+    """The first earlier procedure with the same winner in some seed, the seeds named unless all agree; or ""."""
+    winners = runs[runs.target == target].pivot(index="seed", columns="procedure", values="path")
+    for earlier in PROCEDURES[: PROCEDURES.index(procedure)]:
+        if earlier in winners:
+            pair = winners[[earlier, procedure]].dropna(how="all")
+            seeds = pair.index[pair[earlier] == pair[procedure]]
+            if len(seeds) == len(pair):
+                return earlier
+            if len(seeds):
+                return f"{earlier} (seed {', '.join(map(str, seeds))})"
+    return ""
 
 
 def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """`first` minus `second`, seed by seed, in points: per target, and for all long-tailed targets together.
 
-    The targets of a seed share their source super-network, so their mean over a seed is one observation.
+    The targets of a seed share their source super-network, so their mean over a seed is one observation; it counts
+    only where the seed has all three. Columns: seeds, difference, low, high (95 %), and `probability`, Student's,
+    that `first` is the better one; NaN where there are too few seeds.
     """
-    cells = runs.pivot_table(index="seed", columns=["procedure", "target"], values="accuracy")
+    cells = runs.pivot(index="seed", columns=["procedure", "target"], values="accuracy")
     gaps = pd.DataFrame(
         {t: cells[first, t] - cells[second, t] for t in TARGETS if {(first, t), (second, t)} <= set(cells.columns)}
     )
-    tailed = [t for t in gaps.columns if t != "balance"]
-    if tailed:
-        gaps["long-tailed"] = gaps[tailed].mean(axis=1, skipna=False)
+    if set(LONG_TAILED) <= set(gaps.columns):
+        gaps["long-tailed"] = gaps[list(LONG_TAILED)].mean(axis=1, skipna=False)
     rows = []
     for target in gaps.columns:
         values = gaps[target].dropna()
-        low, high = t_interval(values) or (np.nan, np.nan)
-        rows.append({"target": target, "seeds": len(values), "difference": values.mean(), "low": low, "high": high})
-    return pd.DataFrame(rows, columns=["target", "seeds", "difference", "low", "high"])
+        if len(values):
+            low, high = t_interval(values) or (np.nan, np.nan)
+            rows.append((target, len(values), values.mean(), low, high, probability_positive(values)))
+    return pd.DataFrame(rows, columns=["target", "seeds", "difference", "low", "high", "probability"])
+
+
+def probability_positive(values: Iterable[float]) -> float:
+    """How probable it is that the mean behind `values` is above zero, by Student's t; NaN for fewer than two."""
+    values = np.asarray(list(values), dtype=float)
+    if len(values) < 2:
+        return float("nan")
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    if error == 0:
+        return float(0.5 * (1 + np.sign(values.mean())))
+    return float(stats.t.cdf(values.mean() / error, len(values) - 1))
+
+
+# ------------------------------------------------------------------------------------------------------ cost
+
+
+def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per super-network ("source") and search: procedure, target, seed, seconds of training and of search.
+
+    `images` are the training images that passed through the super-network, which no machine changes.
+    """
+    rows = []
+    for record in found:
+        if record["stage"] not in ("supernet", "search"):
+            continue
+        config, cost = record["config"], record["cost"]
+        rows.append(
+            {
+                "procedure": config.get("procedure", "source"),
+                "target": config.get("target", "balance"),
+                "seed": config["seed"],
+                "training": cost["training_seconds"],
+                "search": cost["seconds"].get("search", 0.0),
+                "images": cost["images"],
+                "device": cost["device"],
+            }
+        )
+    return pd.DataFrame(rows, columns=["procedure", "target", "seed", "training", "search", "images", "device"])
 
 
 def main(folder: str, file: str) -> None:

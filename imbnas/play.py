@@ -1,0 +1,145 @@
+"""The whole comparison in half a minute: digits as source, twenty other characters as target, 64 paths.
+
+    python -m imbnas.play     train the source super-network, retrain every path twice: results/play/
+
+The chapters play with it live. It is real and far too small to say anything about CIFAR; what it has over the grid is
+that all of its paths were retrained, so that every ranking can be held against the truth.
+"""
+
+import itertools
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from imbnas import profiles, records
+from imbnas.adaptation import train_supernet
+from imbnas.data import Batches, Dataset, load, parse_target, split
+from imbnas.evaluation import rank
+from imbnas.losses import class_weights
+from imbnas.models import SubNet, SuperNet
+from imbnas.profiles import Scoring
+from imbnas.space import MacroSpace
+from imbnas.stages.common import Clock, Target, cost, named_generator, scoring_batches
+from imbnas.stages.retrain import test
+from imbnas.stages.supernet import load_supernet, save_supernet
+from imbnas.training import Log, Recipe, fit
+
+FOLDER = profiles.ROOT / "results" / "play"
+SPACE = MacroSpace(width=8, layers=(1, 1, 1))
+PATHS = tuple(itertools.product(range(SPACE.choices), repeat=SPACE.genes))
+CLASSES, SEEDS = 20, 2
+CPU = torch.device("cpu")
+
+
+def recipe(length: int, rate: float, reweight_from: int | None = None, batch_size: int = 32) -> Recipe:
+    """Steps, at a rate that falls along a half cosine."""
+    options = {"unit": "steps", "shape": "cosine", "warmup": 20, "reweight_from": reweight_from}
+    return Recipe(length, rate, batch_size=batch_size, **options)
+
+
+SUPERNET = recipe(800, 0.1)
+P1 = recipe(300, 0.1, reweight_from=0, batch_size=64)
+P2 = recipe(300, 0.03, reweight_from=200)
+P3 = recipe(800, 0.1, reweight_from=600)
+RETRAIN = recipe(400, 0.05, reweight_from=280)
+
+
+@cache
+def source() -> Target:
+    """The ten digits, balanced."""
+    digits = load("glyphs10")
+    return Target(digits, split(digits, "balance"))
+
+
+@cache
+def target(distribution: str = "exp-0.01") -> Target:
+    """The first twenty characters of glyphs100, 200 images in the largest class, cut to a label distribution."""
+    data = first_classes(load("glyphs100"), CLASSES)
+    return Target(data, split(data, *parse_target(distribution)))
+
+
+def first_classes(data: Dataset, count: int) -> Dataset:
+    """The data set of the classes below `count` alone."""
+    train, tested = data.train_labels < count, data.test_labels < count
+    return Dataset(
+        f"{data.name}[:{count}]",
+        data.train_images[train],
+        data.train_labels[train],
+        data.test_images[tested],
+        data.test_labels[tested],
+        data.class_names[:count],
+    )
+
+
+def draws(name: str, seed: int = 0) -> torch.Generator:
+    """A generator for one purpose."""
+    return named_generator(seed, "play", name)
+
+
+def batches(on: Target, by: Recipe, seed: int = 0, whole: bool = False) -> Batches:
+    """Un-augmented batches of the search-training images, or of the `whole` long-tailed set for retraining."""
+    index = on.split.full_train if whole else on.split.search_train
+    return Batches(on.dataset, index, by.batch_size, draws("batches", seed), augment=False)
+
+
+def train_source(seed: int = 0, by: Recipe = SUPERNET) -> tuple[SuperNet, Log]:
+    """A super-network of the digits: about seven seconds on one thread."""
+    net = SuperNet(SPACE, 10, draws("weights", seed))
+    return net, train_supernet(net, batches(source(), by, seed), by, draws("paths", seed))
+
+
+def supernet() -> SuperNet:
+    """The committed super-network of the digits: `train_source()`, kept."""
+    return load_supernet(FOLDER / "supernet-s0.safetensors", SPACE, CPU)
+
+
+def digits(path: tuple[int, ...]) -> str:
+    return "".join(map(str, path))
+
+
+def scores(net: SuperNet, on: Target, paths: tuple[tuple[int, ...], ...] = PATHS) -> pd.Series:
+    """Accuracy (percent) of every path on the validation images, by the path's digits; batch norm re-estimated."""
+    statistics, validation, labels = scoring_batches(on, Scoring(batches=4), draws("scoring"))
+    return pd.Series(rank(net, paths, statistics, validation, labels).accuracy, index=list(map(digits, paths)))
+
+
+def retrain(path: tuple[int, ...], on: Target, seed: int = 0) -> tuple[SubNet, Log]:
+    """One path trained alone, from scratch, on the whole long-tailed set: about three seconds."""
+    net = SubNet(SPACE, path, on.dataset.num_classes, draws(f"retrain {digits(path)}", seed)).train()
+    weights = class_weights(on.split.counts)
+    return net, fit(net, net, batches(on, RETRAIN, seed, whole=True), RETRAIN, weights=weights)
+
+
+def retrained(distribution: str = "exp-0.01") -> pd.DataFrame:
+    """Test accuracy (percent) of every path after retraining: one row per path, one column per seed."""
+    record = records.read_one(FOLDER / f"retrained-{distribution}.json")
+    return pd.DataFrame(record["results"]["overall"], index=record["results"]["paths"])
+
+
+def main(distribution: str = "exp-0.01") -> None:
+    """Write results/play/: the super-network, and the record of every path's retrainings."""
+    torch.set_num_threads(1)
+    net, log = train_source()
+    file = FOLDER / "supernet-s0.safetensors"
+    config = {"stage": "play", "what": "supernet", "space": SPACE.name, "recipe": SUPERNET, "seed": 0}
+    save_supernet(file, net, records.identity(records.plain(config)))
+    results = {"split": source().split.hash, "final": log.rows[-1]}
+    records.write(file.with_suffix(".json"), "play", config, results, cost(Clock(), CPU, images=log.images))
+    write_retrained(distribution, FOLDER / f"retrained-{distribution}.json")
+
+
+def write_retrained(distribution: str, file: Path) -> None:
+    clock, on = Clock(), target(distribution)
+    overall: dict[str, list[float]] = {}
+    for seed in range(SEEDS):
+        with clock.part(f"seed {seed}"):
+            overall[str(seed)] = [test(retrain(path, on, seed)[0], on).overall for path in PATHS]
+    config = {"stage": "play", "what": "retrained", "space": SPACE.name, "target": distribution, "recipe": RETRAIN}
+    results = {"split": on.split.hash, "paths": [digits(path) for path in PATHS], "overall": overall}
+    records.write(file, "play", config | {"seeds": SEEDS}, results, cost(clock, CPU))
+
+
+if __name__ == "__main__":
+    main()

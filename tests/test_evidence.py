@@ -1,0 +1,195 @@
+"""Table 2 from records: intervals and pairs against hand-computed cases, and what a table refuses to mix."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from imbnas import records
+from imbnas.evidence import (
+    PAPER,
+    PROCEDURES,
+    TARGETS,
+    binomial_error,
+    costs,
+    leading,
+    main,
+    paired_differences,
+    paper_gaps,
+    retrainings,
+    same_path,
+    t_interval,
+    table_2,
+)
+
+
+def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012", split="a", **config) -> dict:
+    """A retraining's record, as far as evidence reads it."""
+    config = {"data": "cifar100", "space": "cell3-c16-n1", "recipe": {"length": 10}, "precision": "bf16"} | config
+    config |= {"split_seed": 0, "network": path, "procedure": procedure, "target": target, "seed": seed}
+    results = {"split": {"cifar100": f"{target} {split}"}, "test": {"overall": accuracy, "head": 50.0, "tail": 5.0}}
+    if procedure in PROCEDURES:
+        results["best"] = {"path": path, "macs": 1000}
+    cost = {"training_seconds": 2.0, "device": "a CPU", "seconds": {}, "images": 1280}
+    return {"config": config, "results": results, "cost": cost, "file": f"{procedure}-{target}-s{seed}-{split}.json"}
+
+
+def runs_of(accuracies: dict[tuple[str, str], list[float]], **more) -> pd.DataFrame:
+    """Rows for accuracies by procedure and target, one per seed."""
+    return retrainings(
+        record(p, t, seed, value, path=f"{p}{seed}", **more)
+        for (p, t), values in accuracies.items()
+        for seed, value in enumerate(values)
+    )
+
+
+def written(folder: Path, stage: str, name: str, one: dict) -> None:
+    records.write(folder / f"{name}.json", stage, one["config"], one["results"], one["cost"])
+
+
+class TestThePapersFigures:
+    def test_no_gap_reaches_two_standard_errors(self) -> None:
+        for first, second in (("P1", "P0"), ("P2", "P0"), ("P3", "P0"), ("P1", "P2"), ("P3", "P1"), ("P3", "P2")):
+            assert paper_gaps(first, second).errors.abs().max() < 2
+
+    def test_the_largest_gap_by_hand(self) -> None:
+        # sqrt(42.37 * 57.63 / 10000) = 0.49414 and sqrt(41.18 * 58.82 / 10000) = 0.49216; together 0.69743
+        gap = paper_gaps("P1", "P0").loc["exp-0.01"]
+        assert gap.difference == pytest.approx(1.19)
+        assert gap.error == pytest.approx(0.69743, abs=1e-5)
+        assert gap.errors == pytest.approx(1.7063, abs=1e-4)
+
+    def test_binomial_error_of_half(self) -> None:
+        assert binomial_error(50.0, 2500) == pytest.approx(1.0)
+
+    def test_the_paragon_is_not_the_best_of_two_columns(self) -> None:
+        assert (PAPER.loc["P1"] > PAPER.loc["P3"]).sum() == 2
+
+
+class TestIntervals:
+    def test_three_values_by_hand(self) -> None:
+        # mean 2, standard deviation 1, t(0.975, 2) = 4.30265: half a width of 4.30265 / sqrt(3) = 2.48414
+        assert t_interval([1.0, 2.0, 3.0]) == pytest.approx((-0.48414, 4.48414), abs=1e-5)
+
+    @pytest.mark.parametrize("values", [[], [1.0]])
+    def test_too_few_values_have_none(self, values: list[float]) -> None:
+        assert t_interval(values) is None
+
+    def test_a_cell_with_one_seed_has_no_interval(self) -> None:
+        row = table_2(runs_of({("P0", "balance"): [30.0]})).iloc[0]
+        assert (row.seeds, row.accuracy) == (1, 30.0)
+        assert math.isnan(row.low) and math.isnan(row.high)
+
+
+class TestTable:
+    def test_an_empty_table_has_its_columns(self) -> None:
+        assert table_2(retrainings([])).empty
+        assert paired_differences(retrainings([]), "P1", "P0").empty
+
+    def test_rows_in_the_papers_order(self) -> None:
+        table = table_2(runs_of({(p, t): [30.0] for t in reversed(TARGETS) for p in reversed(PROCEDURES)}))
+        assert list(zip(table.procedure, table.target, strict=True)) == [(p, t) for p in PROCEDURES for t in TARGETS]
+
+    def test_baselines_are_left_out_unless_asked_for(self) -> None:
+        found = [record("P0"), record("resnet32-ce", path="resnet32")]
+        assert list(retrainings(found).procedure) == ["P0"]
+        assert list(retrainings(found, ("resnet32-ce",)).path) == ["resnet32"]
+
+    def test_the_same_path_is_marked(self) -> None:
+        runs = retrainings([record("P0", path="012"), record("P1", path="012"), record("P2", path="210")])
+        assert [same_path(runs, p, "exp-0.01") for p in ("P0", "P1", "P2")] == ["", "P0", ""]
+
+    def test_the_same_path_in_one_seed_of_two_names_it(self) -> None:
+        runs = retrainings(record(p, seed=s, path=f"{p if s else 'both'}") for p in ("P0", "P3") for s in (0, 1))
+        assert same_path(runs, "P3", "exp-0.01") == "P0 (seed 0)"
+
+    def test_csv_of_a_folder(self, tmp_path: Path) -> None:
+        for p in ("P0", "P1"):
+            written(tmp_path, "retrain", f"retrain-{p}-exp-0.01-s0", record(p))
+        main(str(tmp_path), str(tmp_path / "table.csv"))
+        table = pd.read_csv(tmp_path / "table.csv")
+        assert list(table.procedure) == ["P0", "P1"] and list(table.same_path_as.fillna("")) == ["", "P0"]
+
+
+class TestPairs:
+    def test_differences_are_paired_by_seed(self) -> None:
+        runs = runs_of({("P0", "exp-0.01"): [10.0, 20.0, 30.0], ("P1", "exp-0.01"): [11.0, 22.0, 33.0]})
+        row = paired_differences(runs, "P1", "P0").iloc[0]
+        assert (row.target, row.seeds, row.difference) == ("exp-0.01", 3, pytest.approx(2.0))
+        assert (row.low, row.high) == pytest.approx((-0.48414, 4.48414), abs=1e-5)
+        # t = 2 / (1 / sqrt(3)) = 3.4641 with 2 degrees: 1/2 + t / (2 sqrt(2 + t²)) = 0.96291
+        assert row.probability == pytest.approx(0.96291, abs=1e-5)
+
+    def test_a_seed_that_only_one_has_does_not_count(self) -> None:
+        runs = runs_of({("P0", "exp-0.01"): [10.0], ("P1", "exp-0.01"): [11.0, 99.0]})
+        row = paired_differences(runs, "P1", "P0").iloc[0]
+        assert (row.seeds, row.difference) == (1, 1.0)
+        assert math.isnan(row.low) and math.isnan(row.probability)
+
+    def test_the_three_long_tailed_targets_of_a_seed_are_one_observation(self) -> None:
+        gaps = {"exp-0.1": [1.0, 2.0], "exp-0.01": [2.0, 3.0], "step-0.01": [3.0, 4.0], "balance": [90.0, 90.0]}
+        cells = {("P0", t): [0.0, 0.0] for t in gaps} | {("P1", t): values for t, values in gaps.items()}
+        row = paired_differences(runs_of(cells), "P1", "P0").set_index("target").loc["long-tailed"]
+        assert (row.seeds, row.difference) == (2, 2.5)
+
+    def test_without_all_three_there_is_no_long_tailed_mean(self) -> None:
+        runs = runs_of({("P0", "exp-0.1"): [1.0], ("P1", "exp-0.1"): [2.0]})
+        assert list(paired_differences(runs, "P1", "P0").target) == ["exp-0.1"]
+
+    def test_equal_differences_are_certain(self) -> None:
+        runs = runs_of({("P0", "exp-0.1"): [1.0, 2.0], ("P1", "exp-0.1"): [2.0, 3.0]})
+        assert paired_differences(runs, "P1", "P0").probability.iloc[0] == 1.0
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("data", "cifar10"), ("space", "macro-w32-4-4-4"), ("recipe", {"length": 99}), ("precision", "float32")],
+    )
+    def test_mixed_settings(self, name: str, value: object) -> None:
+        with pytest.raises(ValueError, match=rf"P1-exp-0.01-s0-a.json has another {name} than P0-exp-0.01-s0-a.json"):
+            retrainings([record("P0"), record("P1", **{name: value})])
+
+    def test_another_split_of_the_same_target(self) -> None:
+        with pytest.raises(ValueError, match="P1-balance-s0-b.json has another split of balance than P0-balance"):
+            retrainings([record("P0", "balance"), record("P1", "balance", split="b")])
+
+    def test_every_target_has_a_split_of_its_own(self) -> None:
+        assert len(retrainings(record("P0", target) for target in TARGETS)) == 4
+
+    def test_two_records_of_one_cell(self) -> None:
+        with pytest.raises(ValueError, match="are both of P0 on exp-0.01, seed 0"):
+            retrainings([record("P0"), record("P0")])
+
+
+class TestTheLeadingGrid:
+    def test_no_records(self, tmp_path: Path) -> None:
+        grid = leading(tmp_path / "nothing")
+        assert (grid.profile, grid.found) == ("", [])
+
+    def test_paper_leads_laptop_leads_smoke(self, tmp_path: Path) -> None:
+        for profile in ("smoke", "laptop"):
+            written(tmp_path / profile / "a-b" / "space", "retrain", "retrain-P0", record("P0"))
+        assert leading(tmp_path).profile == "laptop"
+
+    def test_the_fuller_folder_leads(self, tmp_path: Path) -> None:
+        for folder, procedures in (("a-b", ("P0",)), ("c-d", ("P0", "P1"))):
+            for p in procedures:
+                written(tmp_path / "laptop" / folder / "space", "retrain", f"retrain-{p}", record(p))
+        assert leading(tmp_path).folder == tmp_path / "laptop" / "c-d" / "space"
+
+    def test_a_profile_without_the_stage_is_passed_over(self, tmp_path: Path) -> None:
+        written(tmp_path / "paper" / "a-b" / "space", "search", "search-P0", record("P0"))
+        written(tmp_path / "smoke" / "a-b" / "space", "retrain", "retrain-P0", record("P0"))
+        assert leading(tmp_path).profile == "smoke"
+
+
+def test_costs_of_super_networks_and_searches() -> None:
+    source = {"stage": "supernet", **record()}
+    del source["config"]["procedure"], source["config"]["target"]
+    search = {"stage": "search", **record("P1")}
+    search["cost"]["seconds"] = {"search": 7.0}
+    rows = costs([source, search, {"stage": "retrain", **record("P1")}])
+    assert list(rows.procedure) == ["source", "P1"]
+    assert list(rows.training) == [2.0, 2.0] and list(rows.search) == [0.0, 7.0]
