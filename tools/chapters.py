@@ -7,6 +7,7 @@ python tools/chapters.py rewrite [NAME…]  run book/NAME*.ipynb anew and write 
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ SOURCE = BUILD / "source"  # what Jupyter Book sees: the book with the run copie
 READ_BY_CHAPTERS = ("imbnas", "profiles", "results")
 AT_ONCE = 2
 JUPYTER_BOOK = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -124,11 +126,11 @@ def build() -> None:
     shutil.rmtree(BUILD / "html", ignore_errors=True)
     options = ["--path-output", str(ROOT), "-W", "-n", "--keep-going", "-q"]
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(SOURCE), *options]
-    plain = {**os.environ, "NO_COLOR": "1"}
-    run = subprocess.run(command, env=plain, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if run.returncode:
-        faults = [line for line in run.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
-        raise BookFailed("\n".join(faults).replace(str(SOURCE) + os.sep, "") or run.stdout)
+        said = COLOUR.sub("", run.stdout).replace(str(SOURCE) + os.sep, "")
+        faults = [line for line in said.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise BookFailed("\n".join(faults) or said)
     print(f"The book: {(BUILD / 'html' / 'index.html').relative_to(ROOT)}")
 
 
