@@ -153,3 +153,27 @@ rule control:
     shell:
         RUN + " -p procedure control -p target {wildcards.target} -p seed {wildcards.seed}"
         + END
+
+
+# ---- the study of the chapter on DARTS, which belongs to no profile: make grid GOALS=darts SEEDS="0 1 2"
+DARTS = yaml.safe_load(Path("profiles/studies/darts.yaml").read_text())
+DARTS_RUNS = str(Path(OUT).parent / "runs" / "darts")
+
+
+rule darts:
+    input: expand("{o}/darts/{a}-s{s}.json", o=OUT, a=DARTS["arms"], s=SEEDS)
+
+
+rule darts_search:
+    input: library("darts", "models", "training.py", "stages/darts.py")
+    output: f"{OUT}/darts/{{arm}}-s{{seed}}.json"
+    params:
+        settings=lambda w: json.dumps(DARTS["base"] | (DARTS["arms"][w.arm] or {}), sort_keys=True),
+        nb="book/03-darts.ipynb",
+    wildcard_constraints: arm="|".join(DARTS["arms"])
+    log: nb=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.ipynb", text=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.txt"
+    resources: gpu=1
+    retries: 1
+    shell:
+        f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output -p out {OUT}"
+        + " -p arm {wildcards.arm} -p seed {wildcards.seed}" + END

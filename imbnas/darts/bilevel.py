@@ -81,8 +81,8 @@ def dominant_eigenvalue(
     loss: Callable[[Tensor], Tensor],
     alpha: Float[Tensor, "..."],
     generator: torch.Generator,
-    iterations: int = 20,
-    tolerance: float = 1e-3,
+    iterations: int = 10,
+    tolerance: float = 1e-2,
 ) -> float:
     """The eigenvalue of ∇²_α loss(α) that is largest in size, by power iteration with Hessian-vector products.
 

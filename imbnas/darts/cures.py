@@ -22,6 +22,7 @@ class DartsRecipe:
     start; falls linearly to nothing. curvature_every: turns between two looks at the dominant eigenvalue of
     ∇²_α L_val (0: never). stop_ratio: the search ends where the eigenvalue's mean over `window` looks exceeds
     1 / stop_ratio times what it was `window` looks ago, and returns to the α of then (R-DARTS, arXiv:1909.09656).
+    augment: whether images are cropped and flipped at random.
     """
 
     weights: Recipe
@@ -33,8 +34,9 @@ class DartsRecipe:
     skip_dropout: float = 0.0
     curvature_every: int = 0
     stop_ratio: float | None = None
-    window: int = 5
+    window: int = 2
     record_every: int = 10
+    augment: bool = True
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -62,7 +64,7 @@ def cured(recipe: DartsRecipe, cure: str) -> DartsRecipe:
         "none": {},
         "warm-up": {"warmup": round(turns / 2)},
         "skip-dropout": {"skip_dropout": 0.5},
-        "early-stopping": {"curvature_every": max(1, round(turns / 30)), "stop_ratio": 0.75},
+        "early-stopping": {"curvature_every": max(1, round(turns / 20)), "stop_ratio": 0.75},
     }
     return replace(recipe, **changes[cure])
 

@@ -59,9 +59,9 @@ class Search:
         streams = [child(generator) for _ in range(5)]
         size = recipe.weights.batch_size
         self.training, self.validation = (
-            Batches(dataset, part, size, stream) for part, stream in zip(parts, streams, strict=False)
+            Batches(dataset, part, size, stream, recipe.augment) for part, stream in zip(parts, streams, strict=False)
         )
-        self.probe = Batches(dataset, parts[1], min(4 * size, len(parts[1])), streams[2], augment=False).next()
+        self.probe = Batches(dataset, parts[1], min(2 * size, len(parts[1])), streams[2], augment=False).next()
         self.dropout = SkipDropout(net, streams[3]) if recipe.skip_dropout else None
         first = start_alpha(net.space, streams[4])
         self.alpha = first.to(next(net.parameters())).requires_grad_()
@@ -185,11 +185,11 @@ class Search:
         if self.dropout:
             self.dropout.generator.set_state(tensors["dropout"])
         progress = json.loads(card["progress"])
+        trajectory = {int(turn): alpha.to(self.alpha.device) for turn, alpha in part("trajectory").items()}
+        progress["trajectory"] = dict(sorted(trajectory.items()))
+        progress["curvature"] = {int(turn): value for turn, value in progress["curvature"].items()}
         self.step = progress.pop("step")
         self.found = Found(**progress)
-        self.found.curvature = {int(turn): value for turn, value in self.found.curvature.items()}
-        trajectory = {int(turn): alpha.to(self.alpha.device) for turn, alpha in part("trajectory").items()}
-        self.found.trajectory = dict(sorted(trajectory.items()))
 
 
 def search(

@@ -3,6 +3,7 @@
 from imbnas.stages.chapter import batch, stand_alone, study, unadapted
 from imbnas.stages.common import Run, Target, load_target, named_generator, scoring_batches
 from imbnas.stages.control import control
+from imbnas.stages.darts import darts
 from imbnas.stages.gate import gate
 from imbnas.stages.landscape import landscape
 from imbnas.stages.retrain import baseline, retrain
@@ -19,6 +20,7 @@ __all__ = [
     "baseline",
     "batch",
     "control",
+    "darts",
     "gate",
     "landscape",
     "load_supernet",

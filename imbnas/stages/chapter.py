@@ -36,10 +36,15 @@ def batch(
     end_here()
 
 
-def study(namespace: Mapping[str, Any], stage: Callable[..., Record], **options: Any) -> None:
-    """Run a `stage` that belongs to no profile, with `options` alone, then skip the rest of the chapter."""
+def study(
+    namespace: Mapping[str, Any], stage: Callable[..., Record], also: tuple[str, ...] = (), **options: Any
+) -> None:
+    """Run a `stage` that belongs to no profile, with `options` alone, then skip the rest of the chapter.
+
+    also: parameters of the chapter that this stage does without.
+    """
     quiet_errors()
-    given = parameters(namespace, own(namespace, options))
+    given = parameters(namespace, (*own(namespace, options), *also))
     check_kinds(given)
     attempt(stage, **options)
     end_here()

@@ -1,0 +1,253 @@
+"""Searches of NAS-Bench-201 cells at one price: DARTS, one path at a time, at random; judged by what is published."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from imbnas import profiles, records
+from imbnas.benchmark import nasbench201
+from imbnas.darts import CURES, DartsRecipe, cured, discretise, fix_classifier, halves, mixture, search
+from imbnas.data import Batches, eval_batches
+from imbnas.evaluation import confusion, rank
+from imbnas.evolution import evolve, random_search
+from imbnas.models import SubNet, SuperNet
+from imbnas.profiles import Scoring, Search, build
+from imbnas.space import CellSpace
+from imbnas.space import Path as PathOf
+from imbnas.stages.common import (
+    Clock,
+    Target,
+    best_device,
+    cost,
+    load_target,
+    named_generator,
+    progress,
+    scoring_batches,
+)
+from imbnas.training import PathSampler, Recipe, Unfinished, fit
+
+STUDY = profiles.FOLDER / "studies" / "darts.yaml"
+METHODS = ("darts", "evolution", "random-paths", "stand-alone")
+CLASSIFIERS = ("learnt", "fixed")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to search, worth `images` training images taken through a network and back.
+
+    method: "darts"; "evolution" and "random-paths", which search a super-network trained one path at a time; or
+    "stand-alone", random cells that share the images equally, each trained by itself. `recipe` trains the weights;
+    its length follows from `images`. `target`, `reweight` and `classifier` ("learnt" or "fixed") are DARTS' alone.
+    """
+
+    name: str
+    images: int
+    recipe: Recipe
+    method: str = "darts"
+    order: str = "first"
+    cure: str = "none"
+    alpha_rate: float = 3e-4
+    data: str = "cifar10"
+    target: str = "balance"
+    reweight: bool = False
+    classifier: str = "learnt"
+    channels: int = 16
+    cells_per_stage: int = 1
+    cells: int = 8
+    precision: str = "bf16"
+    search: Search = field(default_factory=Search)
+    scoring: Scoring = field(default_factory=Scoring)
+
+    def __post_init__(self) -> None:
+        for name, known in (("method", METHODS), ("cure", CURES), ("classifier", CLASSIFIERS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f'{name} is "{getattr(self, name)}"; expected one of {", ".join(known)}')
+
+    @property
+    def space(self) -> CellSpace:
+        return CellSpace(channels=self.channels, cells=self.cells_per_stage, stages=1)
+
+    @property
+    def darts_recipe(self) -> DartsRecipe:
+        """The turns that `images` pay for; in half of them, with the warm-up, only the weights learn."""
+        recipe = DartsRecipe(self.recipe, order=self.order, alpha_rate=self.alpha_rate)
+        passes = (recipe.passes + 1) / 2 if self.cure == "warm-up" else recipe.passes
+        turns = max(1, int(self.images / (passes * self.recipe.batch_size)))
+        recipe = replace(recipe, weights=replace(self.recipe, length=turns), record_every=max(1, turns // 50))
+        return cured(recipe, self.cure)
+
+    def steps(self, share: float = 1.0) -> Recipe:
+        """The recipe of a plain training worth a share of the images."""
+        return replace(self.recipe, length=max(1, int(share * self.images / self.recipe.batch_size)))
+
+
+def arms() -> dict[str, Arm]:
+    """Every arm of the study: the base of profiles/studies/darts.yaml with each arm's changes."""
+    study = yaml.safe_load(STUDY.read_text())
+    return {name: read_arm(name, study["base"] | (changes or {})) for name, changes in study["arms"].items()}
+
+
+def read_arm(name: str, values: dict[str, Any]) -> Arm:
+    kinds = {"recipe": Recipe, "search": Search, "scoring": Scoring}
+    built = {entry: build(kind, values.get(entry, {}), f"DARTS arm {name}, {entry}") for entry, kind in kinds.items()}
+    return build(Arm, {"name": name} | values | built, f"DARTS arm {name}")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One seed of an arm: where it keeps its unfinished work, and until when it may go on."""
+
+    arm: Arm
+    seed: int
+    target: Target
+    kept: Path
+    clock: Clock
+
+    @property
+    def over(self) -> bool:
+        return self.clock.deadline is not None and time.monotonic() > self.clock.deadline
+
+    def draws(self, name: str) -> torch.Generator:
+        return named_generator(self.seed, "darts", name)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        report = progress(f"darts {self.arm.name} s{self.seed}")
+        return {"precision": self.arm.precision, "deadline": self.clock.deadline, "report": report}
+
+    def supernet(self) -> SuperNet:
+        net = SuperNet(self.arm.space, self.target.dataset.num_classes, self.draws("weights"))
+        return net.to(self.target.dataset.device).train()
+
+    def batches(self, name: str) -> Batches:
+        return Batches(
+            self.target.dataset, self.target.split.search_train, self.arm.recipe.batch_size, self.draws(name)
+        )
+
+
+def darts(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
+    """Search by `arm` and write <out>/darts/<arm>-s<seed>.json (out: the project's results/).
+
+    Unfinished work is kept in runs/ beside `out`; the same call continues it.
+    """
+    if arm not in arms():
+        raise ValueError(f'DARTS arm is "{arm}"; expected one of {", ".join(arms())}')
+    return run_arm(arms()[arm], seed, out, max_seconds)
+
+
+def run_arm(arm: Arm, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
+    """The record of one arm and seed: the cell that was found, and the published accuracies of that cell."""
+    folder, clock, device = Path(out or profiles.ROOT / "results"), Clock(max_seconds), best_device()
+    config = {"arm": arm, "seed": seed}
+    name = f"{arm.name}-s{seed}"
+    kept = folder.parent / "runs" / "darts" / f"{name}-{records.identity(records.plain(config))}"
+    with clock.part("data"):
+        target = load_target(arm.data, arm.target, 0, device)
+    attempt = Attempt(arm, seed, target, kept, clock)
+    with clock.part("search"):
+        path, more = {"darts": relaxed, "stand-alone": stand_alone_cells}.get(arm.method, one_path)(attempt)
+    results = {"split": target.split.hash, "best": judged(arm.space, path), **more}
+    return records.write(folder / "darts" / f"{name}.json", "darts", config, results, cost(clock, device))
+
+
+def judged(space: CellSpace, path: PathOf) -> dict[str, Any]:
+    """A cell, how many skips and 3x3 convolutions it has, and the published accuracies of it (percent)."""
+    text = space.to_string(path)
+    return {
+        "path": "".join(map(str, path)),
+        "architecture": text,
+        "skips": path.count(space.operations.index("skip_connect")),
+        "convolutions": path.count(space.operations.index("nor_conv_3x3")),
+        "published": nasbench201().loc[text].to_dict(),
+    }
+
+
+def relaxed(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
+    """DARTS: the path, α's whole way, the curvature; and the path where `none` may win."""
+    arm, data, split = attempt.arm, attempt.target.dataset, attempt.target.split
+    net, parts = attempt.supernet(), halves(data.train_labels, split.search_train, attempt.draws("halves"))
+    if arm.classifier == "fixed":
+        fix_classifier(net, attempt.draws("classifier"))
+    found = search(
+        net,
+        data,
+        parts,
+        arm.darts_recipe,
+        attempt.draws("search"),
+        class_weights=attempt.target.weights if arm.reweight else None,
+        checkpoint=attempt.kept / "search.safetensors",
+        **attempt.options,
+    )
+    return discretise(arm.space, found.alpha), {
+        "images": found.images,
+        "turns": list(found.trajectory),
+        "mixture": [mixture(alpha).tolist() for alpha in found.trajectory.values()],
+        "losses": found.losses[:: max(1, len(found.losses) // 200)],
+        "curvature": found.curvature,
+        "stopped": found.stopped,
+        "with_none": judged(arm.space, discretise(arm.space, found.alpha, none=True)),
+    }
+
+
+def one_path(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
+    """A super-network trained one path at a time, then searched by evolution or at random with its scores."""
+    arm, net, sampler = attempt.arm, attempt.supernet(), PathSampler(attempt.arm.space, attempt.draws("paths"))
+    log = fit(
+        net,
+        lambda images: net(images, sampler()),
+        attempt.batches("data"),
+        arm.steps(),
+        generators={"paths": sampler.generator},
+        checkpoint=attempt.kept / "training.safetensors",
+        describe=sampler.describe,
+        **attempt.options,
+    )
+    scoring = scoring_batches(attempt.target, arm.scoring, attempt.draws("scoring"))
+    score: Callable = lambda paths: rank(net, paths, *scoring, arm.scoring.precision).accuracy  # noqa: E731
+    kinds = {name: value for name, value in vars(arm.search).items() if name != "cost_samples"}
+    budget = {"budget": arm.search.population * (arm.search.generations + 1)}
+    how, options = (evolve, kinds) if arm.method == "evolution" else (random_search, budget)
+    file = attempt.kept / "search.json"
+
+    def keep(state: dict[str, Any]) -> None:
+        records.write_text(file, json.dumps(state))
+        if attempt.over:
+            raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
+
+    state = json.loads(file.read_text()) if file.exists() else None
+    found = how(arm.space, score, attempt.draws("search"), **options, state=state, on_scored=keep)
+    scored = {"".join(map(str, path)): value for path, value in found.scored.items()}
+    return found.best, {"images": log.images, "scored": scored}
+
+
+def stand_alone_cells(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
+    """Random search without sharing: every cell trained alone on its share, the best on validation images."""
+    arm, target, draws = attempt.arm, attempt.target, attempt.draws("cells")
+    cells: list[PathOf] = []
+    while len(cells) < arm.cells:
+        if (path := arm.space.sample(draws)) not in cells:
+            cells.append(path)
+    logs, scores = [], []
+    for number, path in enumerate(cells):
+        net = SubNet(arm.space, path, target.dataset.num_classes, attempt.draws(f"cell {number}"))
+        net = net.to(target.dataset.device).train()
+        file = attempt.kept / f"cell-{number}.safetensors"
+        batches = attempt.batches(f"data {number}")
+        logs.append(fit(net, net, batches, arm.steps(1 / arm.cells), checkpoint=file, **attempt.options))
+        scores.append(validated(net, target))
+    found = {"".join(map(str, path)): score for path, score in zip(cells, scores, strict=True)}
+    return cells[scores.index(max(scores))], {"images": sum(log.images for log in logs), "scored": found}
+
+
+def validated(net: SubNet, target: Target) -> float:
+    """Accuracy (percent) on all validation images."""
+    data, index = target.dataset, target.split.validation.to(target.dataset.device)
+    batches = eval_batches(data.train_images[index], data.mean, data.std, 500)
+    counts = confusion(net, batches, data.train_labels[index], data.num_classes)
+    return 100 * float(counts.diagonal().sum() / counts.sum())

@@ -1,0 +1,311 @@
+"""DARTS: the relaxation, gradients through the inner problem, the search, and what stops it."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imbnas.darts import (
+    DartsRecipe,
+    Search,
+    SkipDropout,
+    check_halves,
+    cured,
+    discretise,
+    dominant_eigenvalue,
+    first_order,
+    fix_classifier,
+    halves,
+    mixed_difference,
+    mixed_exact,
+    mixture,
+    search,
+    second_order,
+    start_alpha,
+    stopping_point,
+)
+from imbnas.data import Dataset
+from imbnas.models import SuperNet
+from imbnas.space import CellSpace, MacroSpace
+from imbnas.training import NotFinite, Recipe, Unfinished
+
+CELL, CELLS, MACRO = CellSpace(4, 1, 1), CellSpace(4, 1, 3), MacroSpace(4, (1, 1, 1))
+SPACES = [CELL, CELLS, MACRO]
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def dataset(count: int = 48) -> Dataset:
+    """Three classes of coloured noise, 8 x 8 pixels."""
+    labels = torch.arange(count) % 3
+    images = torch.randint(0, 120, (count, 3, 8, 8), generator=generator(), dtype=torch.uint8)
+    images[torch.arange(count), labels] += 100
+    return Dataset("noise", images, labels, images, labels, ("red", "green", "blue"))
+
+
+DATA = dataset()
+PARTS = halves(DATA.train_labels, torch.arange(48), generator())
+TINY = DartsRecipe(Recipe(6, 0.05, unit="steps", shape="cosine", batch_size=8, clip=5.0), alpha_rate=0.05)
+
+
+def run(recipe: DartsRecipe = TINY, space: CellSpace | MacroSpace = CELL, **options):
+    return search(SuperNet(space, 3, generator()), DATA, PARTS, recipe, generator(1), **options)
+
+
+# -------------------------------------------------------------------------------------------- relaxation
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+def test_softmax_weights_sum_to_one_per_edge_and_start_nearly_equal(space):
+    weights = mixture(start_alpha(space, generator()))
+    assert weights.shape == (space.genes, space.choices)
+    assert torch.allclose(weights.sum(1), torch.ones(space.genes), atol=1e-6)
+    assert (weights - 1 / space.choices).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+def test_a_decided_alpha_is_the_path_bit_for_bit(space):
+    """Where α leaves no doubt, its softmax is one-hot and Eq. 3 runs the discretised path alone."""
+    path = tuple(max(gene, 1) for gene in space.sample(generator(3)))
+    alpha = torch.zeros(space.genes, space.choices)
+    alpha[torch.arange(space.genes), torch.tensor(path)] = 200.0
+    assert discretise(space, alpha) == path
+    net, images = SuperNet(space, 3, generator()), torch.randn(4, 3, 8, 8, generator=generator())
+    assert torch.equal(net(images, mixture(alpha)), net(images, path))
+
+
+def test_none_wins_only_where_it_may():
+    alpha = torch.zeros(6, 5)
+    alpha[:, 0], alpha[:, 3], alpha[2, 4] = 2.0, 1.0, 1.5
+    assert discretise(CELL, alpha) == (3, 3, 4, 3, 3, 3)
+    dead = discretise(CELL, alpha, none=True)
+    assert dead == (0,) * 6 and not CELL.is_alive(dead)
+    skips = torch.tensor([[1.0, 0, 0, 0]]).repeat(3, 1)
+    assert discretise(MACRO, skips) == (0, 0, 0), "the macro space's skip is a choice like any other"
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 5))
+def test_halves_share_every_class_and_no_image(labels, seed):
+    labels = torch.tensor(labels)
+    index = torch.arange(len(labels))
+    one, other = halves(labels, index, generator(seed))
+    assert sorted(one.tolist() + other.tolist()) == index.tolist()
+    for label in labels.unique():
+        a, b = (labels[part].eq(label).sum() for part in (one, other))
+        assert a - b in (0, 1)
+    check_halves(one, other)
+
+
+def test_bad_input_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"share 2 images \(the first is 3\)"):
+        check_halves(torch.tensor([1, 3, 4]), torch.tensor([4, 3, 9]))
+    with pytest.raises(ValueError, match="share 24 images"):
+        search(SuperNet(CELL, 3, generator()), DATA, (PARTS[0], PARTS[0]), TINY, generator())
+    with pytest.raises(ValueError, match=r"alpha has shape \(5, 5\); cell1-c4-n1 needs \(6, 5\)"):
+        discretise(CELL, torch.zeros(5, 5))
+    with pytest.raises(ValueError, match="not finite"):
+        discretise(CELL, torch.full((6, 5), math.nan))
+    with pytest.raises(ValueError, match='order is "third"'):
+        replace(TINY, order="third")
+    with pytest.raises(ValueError, match='cure is "dropout"; expected one of none, warm-up'):
+        cured(TINY, "dropout")
+    with pytest.raises(ValueError, match="measure it"):
+        replace(TINY, stop_ratio=0.75)
+    with pytest.raises(ValueError, match="no skip_connect to drop"):
+        run(cured(TINY, "skip-dropout"), MACRO)
+    with pytest.raises(ValueError, match="20 equiangular classes"):
+        fix_classifier(SuperNet(CELL, 20, generator()), generator())
+
+
+# ---------------------------------------------------------------------------------------------- gradients
+
+
+def toy_training(weights, alpha):
+    """DARTS, Fig. 2: L_train = w² - 2αw + α², whose best w is α."""
+    return weights[0] ** 2 - 2 * alpha * weights[0] + alpha**2
+
+
+def toy_validation(weights, alpha):
+    """L_val = αw - 2α + 1: at w = α it is (α - 1)²."""
+    return alpha * weights[0] - 2 * alpha + 1
+
+
+@pytest.mark.parametrize("product", [mixed_exact, mixed_difference])
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_toy_gradients_are_those_computed_by_hand(product, rate):
+    """First order w - 2; second order (w' - 2) + 2ξα with w' = w - 2ξ(w - α)."""
+    w, alpha = torch.tensor(-2.0, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64)
+    assert first_order(toy_validation, [w], alpha) == -4
+    ahead = -2 - 2 * rate * (-2 - 2)
+    expected = ahead - 2 + 2 * rate * 2
+    got = second_order(toy_training, toy_validation, [w], alpha, rate, product)
+    assert got == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 0.5])
+def test_turns_on_the_toy_end_where_algebra_says(rate):
+    """At rest w = α and α = 2 / (1 + 2ξ): first order stops at 2, and ξ = 1/2, one exact step, finds the true 1."""
+    w, alpha = torch.tensor(-2.0, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64)
+    for _ in range(2000):
+        alpha = alpha - 0.05 * second_order(toy_training, toy_validation, [w], alpha, rate)
+        w = w - 0.05 * (2 * w - 2 * alpha)
+    assert alpha == pytest.approx(2 / (1 + 2 * rate), abs=1e-6) and w == pytest.approx(float(alpha), abs=1e-6)
+
+
+def small_search(space=CELL):
+    """A search in float64 with some momentum in its buffers, and one batch for each loss."""
+    net = SuperNet(space, 3, generator()).double()
+    under_way = Search(net, DATA, PARTS, TINY, generator(1))
+    batches = under_way.training.next(), under_way.validation.next()
+    return under_way, *(under_way.loss((images.double(), labels)) for images, labels in batches)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+def test_finite_difference_agrees_with_autograd_in_float64(space):
+    """The mixed product on a whole super-network, against differentiating twice."""
+    under_way, training, _ = small_search(space)
+    vector = [torch.randn(w.shape, generator=generator(5), dtype=w.dtype) for w in under_way.weights]
+    exact = mixed_exact(training, under_way.weights, under_way.alpha, vector)
+    close = mixed_difference(training, under_way.weights, under_way.alpha, vector, scale=1e-6)
+    assert exact.norm() > 1e-4
+    assert (close - exact).norm() < 1e-5 * exact.norm()
+
+
+def test_second_order_is_the_derivative_of_the_loss_after_a_step():
+    """Against central differences of α -> L_val(w'(α), α), inertia and decay included."""
+    under_way, training, validation = small_search()
+    weights, alpha, rate, decay = under_way.weights, under_way.alpha.detach(), 0.1, 0.01
+    inertia = [torch.randn(w.shape, generator=generator(6), dtype=w.dtype) * 0.01 for w in weights]
+
+    def after_a_step(alpha):
+        slopes = torch.autograd.grad(training(weights, alpha), weights)
+        step = [m + s + decay * w for m, s, w in zip(inertia, slopes, weights, strict=True)]
+        return validation([w - rate * s for w, s in zip(weights, step, strict=True)], alpha).item()
+
+    got = second_order(training, validation, weights, alpha, rate, mixed_exact, inertia=inertia, decay=decay)
+    for gene, choice in ((0, 1), (3, 3), (5, 0)):
+        nudge = torch.zeros_like(alpha)
+        nudge[gene, choice] = 1e-6
+        slope = (after_a_step(alpha + nudge) - after_a_step(alpha - nudge)) / 2e-6
+        assert got[gene, choice] == pytest.approx(slope, rel=1e-3, abs=1e-7)
+
+
+def test_second_order_without_a_step_is_first_order():
+    under_way, training, validation = small_search()
+    direct = first_order(validation, under_way.weights, under_way.alpha)
+    assert torch.allclose(second_order(training, validation, under_way.weights, under_way.alpha, 0.0), direct)
+
+
+def test_power_iteration_finds_the_largest_eigenvalue():
+    """Of a quadratic by hand, a negative one in front, and of a super-network against its whole Hessian."""
+    diagonal = torch.tensor([1.0, -5.0, 3.0], dtype=torch.float64)
+    found = dominant_eigenvalue(lambda a: (diagonal * a * a).sum() / 2, torch.zeros(3).double(), generator(), 100, 1e-9)
+    assert found == pytest.approx(-5, abs=1e-5)
+    under_way, _, validation = small_search()
+    weights = [w.detach() for w in under_way.weights]
+    hessian = torch.autograd.functional.hessian(lambda a: validation(weights, a), under_way.alpha.detach())
+    values = torch.linalg.eigvalsh(hessian.reshape(30, 30))
+    expected = values[values.abs().argmax()]
+    got = dominant_eigenvalue(lambda a: validation(weights, a), under_way.alpha, generator(), 500, 1e-9)
+    assert got == pytest.approx(float(expected), rel=1e-3)
+
+
+# ----------------------------------------------------------------------------------------------- a search
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_a_search_moves_alpha_and_weights_on_both_spaces(space, order):
+    net = SuperNet(space, 3, generator())
+    before = [w.detach().clone() for w in net.parameters()]
+    found = search(net, DATA, PARTS, replace(TINY, order=order), generator(1))
+    assert list(found.trajectory) == [0, 6] and len(found.losses) == 6
+    assert (found.trajectory[6] - found.trajectory[0]).abs().max() > 0.05
+    assert any(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    assert found.images == 6 * 8 * replace(TINY, order=order).passes
+    assert space.is_alive(discretise(space, found.alpha))
+
+
+def test_alpha_rests_during_warm_up():
+    found = run(replace(TINY, warmup=4, record_every=1))
+    start = found.trajectory[0]
+    assert all(torch.equal(found.trajectory[turn], start) for turn in range(5))
+    assert not torch.equal(found.trajectory[5], start)
+    assert found.images == 6 * 8 + 2 * 8
+
+
+@pytest.mark.parametrize("cure", ["none", "warm-up", "skip-dropout", "early-stopping"])
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_a_search_stopped_after_every_turn_ends_the_same_bit_for_bit(tmp_path, cure, order):
+    recipe = replace(cured(TINY, cure), order=order, record_every=2)
+    whole, file, stops = run(recipe), tmp_path / "search.safetensors", 0
+    while True:
+        try:
+            parts = run(recipe, checkpoint=file, deadline=0.0)
+            break
+        except Unfinished:
+            stops += 1
+    assert stops == 5
+    assert list(parts.trajectory) == list(whole.trajectory)
+    assert all(torch.equal(parts.trajectory[turn], alpha) for turn, alpha in whole.trajectory.items())
+    assert parts.losses == whole.losses and parts.curvature == whole.curvature and parts.images == whole.images
+
+
+def test_skip_dropout_loses_whole_images_and_keeps_the_mean():
+    net = SuperNet(CELL, 3, generator())
+    dropout = SkipDropout(net, generator(4))
+    skip, x = net.backbone.stages[0][0][0][1], torch.ones(4000, 2, 1, 1)
+    dropout.draw(0.25, 4000)
+    lost = skip(x)
+    assert set(lost.unique().tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert torch.equal(lost[:, 0], lost[:, 1]) and lost.mean() == pytest.approx(1, abs=0.05)
+    assert torch.equal(skip(x), lost), "every pass of a turn meets the same network"
+    dropout.draw(0.0, 0)
+    assert torch.equal(skip(x), x)
+    dropout.close()
+    dropout.draw(0.5, 4000)
+    assert torch.equal(skip(x), x)
+
+
+def test_early_stopping_goes_back_to_before_the_rise():
+    flat = {turn: 1.0 for turn in range(10, 70, 10)}
+    assert stopping_point(flat, 3, 0.75) is None
+    risen = {10: 1.0, 20: 1.0, 30: 1.0, 40: 1.0, 50: 1.2, 60: 2.0}
+    assert stopping_point(risen, 3, 0.75) == 30, "3 / 4.2 is below 0.75"
+    assert stopping_point(dict(list(risen.items())[:5]), 3, 0.75) is None, "five looks are too few for two windows"
+
+
+def test_a_search_that_stops_early_stands_by_the_earlier_alpha(monkeypatch):
+    recipe = replace(TINY, curvature_every=1, stop_ratio=0.75, window=1, record_every=10)
+    values = iter([1.0, 1.0, 3.0, 9.0, 9.0, 9.0])
+    monkeypatch.setattr(Search, "curvature", lambda self: next(values))
+    found = run(recipe)
+    assert found.stopped == 2 and max(found.trajectory) == 3
+    assert torch.equal(found.alpha, found.trajectory[2])
+
+
+def test_a_fixed_classifier_is_equiangular_and_stays():
+    net = SuperNet(CELL, 3, generator())
+    fix_classifier(net, generator(2))
+    angles = net.classifier.weight @ net.classifier.weight.T
+    assert torch.allclose(angles, torch.eye(3) * 1.5 - 0.5, atol=1e-6), "unit vectors at cosine -1 / (classes - 1)"
+    before = net.classifier.weight.clone()
+    search(net, DATA, PARTS, TINY, generator(1))
+    assert torch.equal(net.classifier.weight, before)
+
+
+def test_class_weights_reach_both_losses():
+    weights = torch.tensor([2.0, 0.5, 0.5])
+    plain, weighted = run(), run(class_weights=weights)
+    assert plain.losses[0] != weighted.losses[0]
+    assert not torch.equal(plain.alpha, weighted.alpha)
+
+
+def test_a_loss_that_explodes_is_named():
+    with pytest.raises(NotFinite, match="lower the learning rate of w or of alpha"):
+        run(replace(TINY, weights=replace(TINY.weights, rate=1e30, clip=None, length=40)))
