@@ -1,7 +1,6 @@
 """The search: α and the weights take turns, until the turns are over or the curvature says stop."""
 
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -100,6 +99,7 @@ class Search:
         if self.step >= recipe.warmup:
             validation = self.validation.next()
             self.alpha.grad = self.alpha_gradient(self.loss(training), self.loss(validation), rate)
+            self.check_finite("gradient of alpha", self.alpha.grad)
             self.architect.step()
             self.found.images += len(validation[1]) + (3 * len(training[1]) if recipe.order == "second" else 0)
         self.weights_step(training, rate)
@@ -118,8 +118,7 @@ class Search:
     def weights_step(self, batch: tuple[Tensor, Tensor], rate: float) -> None:
         """One step of w under the mixture as it is."""
         loss = self.loss(batch)(self.weights, self.alpha.detach())
-        if not math.isfinite(loss.item()):
-            raise NotFinite(f"the loss is {loss.item()} in turn {self.step}: lower the learning rate of w or of alpha")
+        self.check_finite("loss", loss)
         self.found.losses.append(loss.item())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -127,6 +126,12 @@ class Search:
             nn.utils.clip_grad_norm_(self.weights, self.recipe.weights.clip)
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.step()
+
+    def check_finite(self, what: str, value: Tensor) -> None:
+        if not torch.isfinite(value).all():
+            raise NotFinite(
+                f"the {what} is not finite in turn {self.step}: lower the learning rate of the weights or of alpha"
+            )
 
     def look(self) -> None:
         """Record α, and measure the curvature, where it is time to; find out whether the search must end."""
