@@ -1,0 +1,159 @@
+"""What the figures of the first two chapters draw: the heights, rows and regions that were given, no more."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from imbnas import records
+from imbnas.baselines import baselines, mean_of
+from imbnas.data import class_counts
+from imbnas.models.small import SmallNet
+from imbnas.plots import data as figures
+
+COUNTS = class_counts("exp", 0.01, num_classes=100, per_class=500)
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def texts(ax: plt.Axes) -> str:
+    return " ".join(text.get_text() for text in ax.texts)
+
+
+def test_the_long_tail_has_a_bar_for_every_class_and_names_the_groups() -> None:
+    ax = figures.long_tail(COUNTS)
+    heights = sorted((bar.get_height() for bar in ax.patches), reverse=True)
+    assert heights == COUNTS
+    assert "35 classes" in texts(ax) and "8,824 images" in texts(ax) and "305 images" in texts(ax)
+
+
+def test_a_group_without_a_class_is_left_out() -> None:
+    assert "few" not in texts(figures.long_tail(class_counts("exp", 0.1, num_classes=100, per_class=500)))
+
+
+def test_distributions_name_their_totals() -> None:
+    ax = figures.distributions({"exp-0.01": COUNTS, "balance": [500] * 100})
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "exp-0.01: 10,847 images",
+        "balance: 50,000 images",
+    ]
+    assert list(ax.lines[0].get_ydata()) == COUNTS
+
+
+def test_a_row_of_images_breaks_off_where_the_class_does() -> None:
+    images = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
+    ax = figures.images_by_class(images, torch.tensor([0, 0, 0, 0, 1]), ("a", "b"), columns=3)
+    page = np.asarray(ax.images[0].get_array())
+    assert page.shape == (16, 24, 3)
+    assert (page[:8] == 0).all() and (page[8:, :8] == 0).all() and (page[8:, 8:] == 255).all()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["“a”    4", "“b”    1"]
+
+
+def test_more_validation_than_training_is_shaded() -> None:
+    shaded, plain = plt.subplots(1, 2)[1]
+    figures.train_beside_validation([90, 20, 5], [10, 10, 10], "held-out", shaded)
+    figures.train_beside_validation([90, 20, 5], [9, 2, 0], "from-train", plain)
+    assert [len(ax.patches) for ax in (shaded, plain)] == [1, 0]
+    assert np.isnan(plain.lines[1].get_ydata()[2])  # a class without validation images has no point on a log axis
+
+
+def test_the_mean_of_every_scale_is_written_beside_it() -> None:
+    ax = figures.scale_of_steps({"weighted": [1.0, 1.0], "plain": [0.1, 0.3]})
+    assert [text.get_text() for text in ax.texts] == ["1", "0.2"]
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.7, 2.0])
+def test_regions_lie_where_the_classifier_says(angle: float) -> None:
+    direction = torch.tensor([np.cos(angle), np.sin(angle)], dtype=torch.float32)
+    line = nn.Linear(2, 2).requires_grad_(False)
+    line.weight.copy_(torch.stack([direction, -direction]))
+    line.bias.zero_()
+    points, labels = torch.randn(6, 2), torch.tensor([0, 0, 0, 1, 1, 1])
+    ax = figures.boundary(points, labels, line, "a line", plt.subplots()[1], limit=2.0)
+    picture = np.asarray(ax.images[0].get_array())
+    size = len(picture)
+    for x, y in [(1.5, 1.0), (-1.5, 1.0), (1.5, -1.0), (-1.5, -1.0)]:
+        row, column = (int((value + 2) / 4 * (size - 1)) for value in (y, x))
+        first = x * direction[0] + y * direction[1] > 0
+        opposite = picture[size - 1 - row, size - 1 - column]
+        assert (picture[row, column] != opposite).any()  # the line passes through the middle
+        bluish = picture[row, column][2] > picture[row, column][0]
+        assert bluish == first  # the first class is drawn in blue
+
+
+def test_thirds_write_every_height() -> None:
+    ax = figures.thirds({"plain": {"head": 70.0, "tail": 2.0}, "deferred": {"head": 65.0, "tail": 20.0}})
+    assert [text.get_text() for text in ax.texts] == ["70", "2", "65", "20"]
+    assert [bar.get_height() for bar in ax.patches] == [70.0, 2.0, 65.0, 20.0]
+
+
+def test_thirds_draw_intervals() -> None:
+    ax = figures.thirds({"plain": {"tail": 10.0}}, {"plain": {"tail": (8.0, 13.0)}})
+    low, high = ax.collections[0].get_segments()[0][:, 1]
+    assert (low, high) == (8.0, 13.0)
+
+
+def test_lines_show_what_was_given() -> None:
+    accuracy = figures.class_accuracy({"plain": [90.0, 10.0], "even": [50.0, 50.0]}, [500, 5])
+    assert [list(line.get_ydata()) for line in accuracy.lines] == [[90.0, 10.0], [50.0, 50.0]]
+    weights = figures.class_weights({"w": [0.1, 1.9]})
+    assert list(weights.lines[1].get_ydata()) == [0.1, 1.9]
+    numbers = figures.effective_numbers({"β = 0.5": np.array([1.0, 1.5])}, np.array([1, 2]))
+    assert [list(line.get_ydata()) for line in numbers.lines] == [[1, 2], [1.0, 1.5]]
+
+
+def test_chance_is_drawn_around_the_truth() -> None:
+    once, best = np.array([39.0, 40.0, 41.0]), np.array([40.5, 41.0, 41.5])
+    ax = figures.chance(once, best, truth=40.0, count=20)
+    assert sum(bar.get_height() for bar in ax.patches) == 6
+    assert ax.get_legend().get_texts()[1].get_text() == "best of 20 readings"
+
+
+def test_the_small_network_is_the_same_for_the_same_generator() -> None:
+    one, other, third = (SmallNet(10, generator=torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    images = torch.randn(4, 3, 32, 32)
+    assert one(images).shape == (4, 10)
+    assert torch.equal(one.eval()(images), other.eval()(images))
+    assert not torch.equal(one(images), third.eval()(images))
+    assert torch.equal(one.classifier(one.backbone(images)), one(images))
+
+
+def written(folder: Path, procedure: str, seed: int, accuracy: float) -> None:
+    config = {"stage": "retrain", "procedure": procedure, "target": "exp-0.01", "seed": seed}
+    test = {"overall": accuracy, "head": accuracy + 30}
+    records.write(folder / f"baseline-{procedure}-s{seed}.json", "retrain", config, {"test": test}, {})
+
+
+def test_baselines_come_from_the_largest_profile_and_are_averaged(tmp_path: Path) -> None:
+    assert baselines(results=tmp_path) == ("", {})
+    written(tmp_path / "smoke" / "a-b" / "cell", "resnet32-ce", 0, 10.0)
+    assert baselines(results=tmp_path)[0] == "smoke"
+    for seed, accuracy in enumerate((38.0, 40.0)):
+        written(tmp_path / "laptop" / "a-b" / "cell", "resnet32-ce", seed, accuracy)
+    written(tmp_path / "laptop" / "a-b" / "cell", "P1", 0, 45.0)
+    profile, tests = baselines(results=tmp_path)
+    assert (profile, list(tests)) == ("laptop", ["cross-entropy"])
+    assert mean_of(tests["cross-entropy"], "overall") == 39.0 and mean_of(tests["cross-entropy"], "head") == 69.0
+    assert baselines("balance", tmp_path) == ("laptop", {})
+
+
+def test_a_changed_baseline_is_named(tmp_path: Path) -> None:
+    written(tmp_path / "smoke" / "a-b" / "cell", "resnet32-ce", 0, 10.0)
+    file = next(tmp_path.rglob("*.json"))
+    record = json.loads(file.read_text())
+    record["config"]["seed"] = 7
+    file.write_text(json.dumps(record))
+    with pytest.raises(records.RecordError, match=file.name):
+        baselines(results=tmp_path)
