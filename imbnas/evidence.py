@@ -5,7 +5,6 @@ python -m imbnas.evidence RECORDS TABLE.csv     write Table 2 of a folder of rec
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imbnas import profiles, records
+from imbnas import records
 
 TARGETS = ("balance", "exp-0.1", "exp-0.01", "step-0.01")
 LONG_TAILED = TARGETS[1:]
 PROCEDURES = ("P0", "P1", "P2", "P3")
-LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
 
 # Table 2 of arXiv:2406.16972: one run each, top-1 on the 10,000 test images of CIFAR-100, in percent.
 PAPER = pd.DataFrame(
@@ -55,32 +53,6 @@ def paper_gaps(first: str, second: str) -> pd.DataFrame:
 
 
 # ---------------------------------------------------------------------------------------- records into rows
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The records of one profile, data pair and space. `profile` is empty where there are none."""
-
-    profile: str = ""
-    folder: Path = Path()
-    found: list[dict[str, Any]] = field(default_factory=list, repr=False)
-
-    def of(self, stage: str) -> list[dict[str, Any]]:
-        """The records of one stage."""
-        return [record for record in self.found if record["stage"] == stage]
-
-
-def leading(results: Path = profiles.ROOT / "results", stage: str = "retrain") -> Grid:
-    """The grid that the book shows: of the largest profile with a record of `stage`, the folder with most of them."""
-    for profile in LEADING:
-        folders: dict[Path, list[dict[str, Any]]] = {}
-        for record in records.read(results / profile):
-            folders.setdefault(Path(record["file"]).parent, []).append(record)
-        grids = [Grid(profile, folder, found) for folder, found in folders.items()]
-        if best := max(grids, key=lambda grid: len(grid.of(stage)), default=None):
-            if best.of(stage):
-                return best
-    return Grid()
 
 
 COLUMNS = ["procedure", "target", "seed", "path", "accuracy", "head", "tail", "macs", "seconds", "device"]
@@ -215,33 +187,6 @@ def probability_positive(values: Iterable[float]) -> float:
     if error == 0:
         return float(0.5 * (1 + np.sign(values.mean())))
     return float(stats.t.cdf(values.mean() / error, len(values) - 1))
-
-
-# ------------------------------------------------------------------------------------------------------ cost
-
-
-def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per super-network ("source") and search: procedure, target, seed, seconds of training and of search.
-
-    `images` are the training images that passed through the super-network, which no machine changes.
-    """
-    rows = []
-    for record in found:
-        if record["stage"] not in ("supernet", "search"):
-            continue
-        config, cost = record["config"], record["cost"]
-        rows.append(
-            {
-                "procedure": config.get("procedure", "source"),
-                "target": config.get("target", "balance"),
-                "seed": config["seed"],
-                "training": cost["training_seconds"],
-                "search": cost["seconds"].get("search", 0.0),
-                "images": cost["images"],
-                "device": cost["device"],
-            }
-        )
-    return pd.DataFrame(rows, columns=["procedure", "target", "seed", "training", "search", "images", "device"])
 
 
 def main(folder: str, file: str) -> None:

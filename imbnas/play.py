@@ -7,16 +7,19 @@ that all of its paths were retrained, so that every ranking can be held against 
 """
 
 import itertools
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import torch
+from jaxtyping import Bool, Float32, Int64
+from torch import Tensor
 
 from imbnas import profiles, records
 from imbnas.adaptation import train_supernet
-from imbnas.data import Batches, Dataset, load, parse_target, split
-from imbnas.evaluation import rank
+from imbnas.data import Batches, Dataset, eval_batches, load, parse_target, split
+from imbnas.evaluation import features
 from imbnas.losses import class_weights
 from imbnas.models import SubNet, SuperNet
 from imbnas.profiles import Scoring
@@ -99,10 +102,28 @@ def digits(path: tuple[int, ...]) -> str:
     return "".join(map(str, path))
 
 
-def scores(net: SuperNet, on: Target, paths: tuple[tuple[int, ...], ...] = PATHS) -> pd.Series:
-    """Accuracy (percent) of every path on the validation images, by the path's digits; batch norm re-estimated."""
+def batches_in_order(on: Target) -> list[Float32[Tensor, "batch 3 height width"]]:
+    """The search-training images, un-augmented, in the order of the split."""
+    data = on.dataset
+    return list(eval_batches(data.train_images[on.split.search_train], data.mean, data.std, 128))
+
+
+@torch.inference_mode()
+def hits(net: SuperNet, on: Target) -> tuple[Bool[Tensor, "paths images"], Int64[Tensor, " images"]]:
+    """Which validation images every path gets right, and their labels; batch norm re-estimated for each path."""
     statistics, validation, labels = scoring_batches(on, Scoring(batches=4), draws("scoring"))
-    return pd.Series(rank(net, paths, statistics, validation, labels).accuracy, index=list(map(digits, paths)))
+    rows = features(net, PATHS, statistics, validation)
+    return torch.stack([net.classifier(row).argmax(1) == labels for row in rows]), labels
+
+
+def scores(net: SuperNet, on: Target) -> pd.Series:
+    """Accuracy (percent) of every path on the validation images, by the path's digits."""
+    return series((100 * hits(net, on)[0].double().mean(1)).tolist())
+
+
+def series(values: Sequence[float]) -> pd.Series:
+    """One value per path, by the path's digits."""
+    return pd.Series(list(values), index=[digits(path) for path in PATHS])
 
 
 def retrain(path: tuple[int, ...], on: Target, seed: int = 0) -> tuple[SubNet, Log]:

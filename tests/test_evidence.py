@@ -12,8 +12,6 @@ from imbnas.evidence import (
     PROCEDURES,
     TARGETS,
     binomial_error,
-    costs,
-    leading,
     main,
     paired_differences,
     paper_gaps,
@@ -22,6 +20,7 @@ from imbnas.evidence import (
     t_interval,
     table_2,
 )
+from imbnas.grid import Grid, costs, leading, winners
 
 
 def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012", split="a", **config) -> dict:
@@ -193,3 +192,18 @@ def test_costs_of_super_networks_and_searches() -> None:
     rows = costs([source, search, {"stage": "retrain", **record("P1")}])
     assert list(rows.procedure) == ["source", "P1"]
     assert list(rows.training) == [2.0, 2.0] and list(rows.search) == [0.0, 7.0]
+
+
+def test_what_a_search_found() -> None:
+    search = {"stage": "search", **record("P1")}
+    search["results"] |= {"best": {"path": "012", "score": 9.5, "macs": 7}, "tau_score_cost": 0.25}
+    search["results"]["scored"] = {"012": 9.5, "000": 1.0}
+    row = winners([search, {"stage": "search", **record("P2")}], "P1").iloc[0]
+    assert (row.target, row.seed, row.score, row.macs, row.paths, row.path) == ("exp-0.01", 0, 9.5, 7, 2, "012")
+
+
+def test_a_grid_says_where_its_numbers_come_from() -> None:
+    assert "make grid PROFILE=laptop" in str(Grid())
+    found = [{"stage": "retrain", **record(seed=seed)} for seed in (0, 2)]
+    said = str(Grid("laptop", Path("results/laptop/cifar10-cifar100/cell3-c16-n1"), found))
+    assert said == "Profile `laptop`, `cifar10 → cifar100`, space `cell3-c16-n1`, seeds 0, 2."

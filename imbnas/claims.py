@@ -1,0 +1,107 @@
+"""The paper's claims about Table 2, each a predicate over records, and in words only what the records allow.
+
+A verdict is one of `VERDICTS`. It rests on the 95 % interval of the difference, seeds paired, the three long-tailed
+targets of a seed as one observation: "agrees" and "contradicts" need two seeds at least and an interval that lies
+wholly on one side; everything else is "open".
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from imbnas.evidence import LONG_TAILED, paired_differences, paper_gaps
+
+VERDICTS = ("agrees", "contradicts", "open", "one seed", "not run")
+MARGIN = 0.5  # points: the size of one standard error of one accuracy on 10,000 images; less is "as good as"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`first` is "better than", "as good as" or "no worse than" `second` on `target` ("long-tailed": all three)."""
+
+    text: str
+    first: str
+    second: str
+    kind: str
+    target: str = "long-tailed"
+
+    def holds(self, low: float, high: float) -> str:
+        """The verdict for a difference, `first` minus `second`, that lies between `low` and `high`."""
+        if math.isnan(low):
+            return "one seed"
+        if self.kind == "better than":
+            return "agrees" if low > 0 else "contradicts" if high < 0 else "open"
+        if self.kind == "no worse than":
+            return "agrees" if low > -MARGIN else "contradicts" if high < -MARGIN else "open"
+        within, beyond = low > -MARGIN and high < MARGIN, low > MARGIN or high < -MARGIN
+        return "agrees" if within else "contradicts" if beyond else "open"
+
+    def paper(self) -> tuple[float, float]:
+        """The paper's difference and its standard error from the test images alone, in points."""
+        gaps = paper_gaps(self.first, self.second)
+        chosen = gaps.loc[list(LONG_TAILED) if self.target == "long-tailed" else [self.target]]
+        return float(chosen.difference.mean()), float(np.sqrt((chosen.error**2).sum()) / len(chosen))
+
+
+CLAIMS = (
+    Claim("P1 beats P0 on the long-tailed targets", "P1", "P0", "better than"),
+    Claim("P1 beats P2 on the long-tailed targets", "P1", "P2", "better than"),
+    Claim("P1 keeps up with P3, the search from scratch", "P1", "P3", "no worse than"),
+    Claim("P2 beats P0 on the long-tailed targets", "P2", "P0", "better than"),
+    Claim("On balanced data, adapting the classifier changes nothing", "P1", "P0", "as good as", "balance"),
+)
+
+
+def judge(runs: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
+    """One row per claim: the paper's difference, ours with its interval and seeds, and the verdict."""
+    rows = []
+    for claim in claims:
+        ours = paired_differences(runs, claim.first, claim.second).set_index("target")
+        theirs, error = claim.paper()
+        row = {"claim": claim.text, "kind": claim.kind, "paper": theirs, "paper_error": error, "seeds": 0}
+        row |= dict.fromkeys(("difference", "low", "high", "probability"), float("nan")) | {"verdict": "not run"}
+        if claim.target in ours.index:
+            found = ours.loc[claim.target]
+            row |= found.to_dict() | {"seeds": int(found.seeds), "verdict": claim.holds(found.low, found.high)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# --------------------------------------------------------------------------------------------------- in words
+
+HEADINGS = {
+    "agrees": "What agrees with the paper",
+    "contradicts": "What does not",
+    "open": "What cannot be told",
+    "one seed": "Seen in one seed, which tells nothing yet",
+    "not run": "Not run yet",
+}
+
+
+def in_words(judged: pd.DataFrame) -> str:
+    """Markdown: the claims under their verdicts, with figures only where a record holds them."""
+    parts = []
+    for verdict, heading in HEADINGS.items():
+        rows = judged[judged.verdict == verdict]
+        if len(rows):
+            parts.append(f"**{heading}**\n\n" + "\n".join(f"- {sentence(row)}" for row in rows.itertuples()))
+    return "\n\n".join(parts)
+
+
+def sentence(row) -> str:
+    """One judged claim as a sentence."""
+    paper = f"the paper has {points(row.paper)} points"
+    if row.verdict == "not run":
+        return f"{row.claim}: {paper}; no seed of ours has all the cells that it needs."
+    if row.verdict == "one seed":
+        return f"{row.claim}: {points(row.difference)} points; {paper}."
+    interval = f"{points(row.low)} to {points(row.high)} in {row.seeds} seeds"
+    return f"{row.claim}: {points(row.difference)} points, {interval}; {paper}."
+
+
+def points(value: float) -> str:
+    """A difference with its sign, as in +0.35 and −1.20."""
+    return f"{value:+.2f}".replace("-", "−")

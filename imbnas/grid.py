@@ -1,0 +1,95 @@
+"""The records of one grid: which of them the book shows, what its searches found, and what they cost."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imbnas import profiles, records
+
+LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
+HOW = "`make grid PROFILE=laptop` writes them, about two hours a seed on two cores"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The records of one profile, data pair and space. `profile` is empty where there are none."""
+
+    profile: str = ""
+    folder: Path = Path()
+    found: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    def __str__(self) -> str:
+        """Where the numbers come from, as a sentence in Markdown."""
+        if not self.profile:
+            return f"There are no records yet: {HOW}."
+        seeds = sorted({record["config"]["seed"] for record in self.of("retrain")})
+        data, space = self.folder.parts[-2:]
+        return (
+            f"Profile `{self.profile}`, `{data.replace('-', ' → ')}`, space `{space}`, "
+            f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds)) or 'none yet'}."
+        )
+
+    def of(self, stage: str) -> list[dict[str, Any]]:
+        """The records of one stage."""
+        return [record for record in self.found if record["stage"] == stage]
+
+
+def leading(results: Path = profiles.ROOT / "results", stage: str = "retrain") -> Grid:
+    """The grid that the book shows: of the largest profile with a record of `stage`, the folder with most of them."""
+    for profile in LEADING:
+        folders: dict[Path, list[dict[str, Any]]] = {}
+        for record in records.read(results / profile):
+            folders.setdefault(Path(record["file"]).parent, []).append(record)
+        grids = [Grid(profile, folder, found) for folder, found in folders.items()]
+        if best := max(grids, key=lambda grid: len(grid.of(stage)), default=None):
+            if best.of(stage):
+                return best
+    return Grid()
+
+
+def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per super-network ("source") and search: procedure, target, seed, seconds of training and of search.
+
+    `images` are the training images that passed through the super-network, which no machine changes.
+    """
+    rows = []
+    for record in found:
+        if record["stage"] not in ("supernet", "search"):
+            continue
+        config, cost = record["config"], record["cost"]
+        rows.append(
+            {
+                "procedure": config.get("procedure", "source"),
+                "target": config.get("target", "balance"),
+                "seed": config["seed"],
+                "training": cost["training_seconds"],
+                "search": cost["seconds"].get("search", 0.0),
+                "images": cost["images"],
+                "device": cost["device"],
+            }
+        )
+    return pd.DataFrame(rows, columns=["procedure", "target", "seed", "training", "search", "images", "device"])
+
+
+def winners(found: Iterable[Mapping[str, Any]], procedure: str) -> pd.DataFrame:
+    """The path that each search of `procedure` ranked first: target, seed, score (percent), multiply-adds, path.
+
+    `paths` were scored; `tau_cost` is Kendall's tau between their scores and their multiply-adds.
+    """
+    rows = [
+        {
+            "target": record["config"]["target"],
+            "seed": record["config"]["seed"],
+            "score": record["results"]["best"]["score"],
+            "macs": record["results"]["best"]["macs"],
+            "paths": len(record["results"]["scored"]),
+            "tau_cost": record["results"]["tau_score_cost"],
+            "path": record["results"]["best"]["path"],
+        }
+        for record in found
+        if record["stage"] == "search" and record["config"]["procedure"] == procedure
+    ]
+    return pd.DataFrame(rows, columns=["target", "seed", "score", "macs", "paths", "tau_cost", "path"])

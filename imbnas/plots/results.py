@@ -1,0 +1,230 @@
+"""Figures of the four procedures and of their results: what is trained, what came of it, and what can be told."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from imbnas.evidence import PAPER, PROCEDURES, TARGETS, binomial_error
+from imbnas.plots.theme import (
+    BLUE,
+    INK,
+    NAVY,
+    ORANGE,
+    PALETTE,
+    PROCEDURE_COLOURS,
+    PROCEDURE_MARKERS,
+    QUIET,
+    RULE,
+    TINT,
+    axes,
+    note,
+)
+from imbnas.training import Recipe
+
+NO_RECORDS = "no record yet\n\nmake grid PROFILE=laptop\nwrites them"
+HATCHES = ("", "///", "...", "xxx")
+NORMAL = 1.96  # standard errors to either side of a 95 % interval
+
+# --------------------------------------------------------------------------- what is trained, and what is not
+
+# backbone, classifier: (words, trained on the target?, starts from the source?); from where on the loss is re-weighted
+PARTS = {
+    "P0": (("the source's", False, True), ("the source's", False, True), None),
+    "P1": (("frozen", False, True), ("new, trained", True, False), 0.0),
+    "P2": (("trained on", True, True), ("new, trained", True, False), 0.6),
+    "P3": (("new, trained", True, False), ("new, trained", True, False), 0.75),
+}
+COLUMNS = {"backbone": (0.09, 0.35), "classifier": (0.47, 0.25), "loss on the target": (0.75, 0.25)}
+
+
+def trained_and_frozen(highlight: str = "", ax: Axes | None = None) -> Axes:
+    """What each procedure does with backbone, classifier and loss; one of them may be set off from the others.
+
+    Orange is trained on the target, hatched grey is left as it is, a blue edge starts from the source's weights.
+    """
+    ax = ax or axes(3.1)
+    ax.set_axis_off()
+    ax.set(xlim=(0, 1), ylim=(4.05, -0.62))
+    for name, (left, width) in COLUMNS.items():
+        ax.text(left + width / 2, -0.22, name, ha="center", color=QUIET)
+    for row, (procedure, (backbone, classifier, start)) in enumerate(PARTS.items()):
+        strength = 1.0 if highlight in ("", procedure) else 0.3
+        ax.text(0.0, row + 0.4, procedure, va="center", weight="bold", color=INK, alpha=strength)
+        for place, part in zip(COLUMNS.values(), (backbone, classifier), strict=False):
+            draw_part(ax, place, row, part, strength)
+        draw_loss(ax, COLUMNS["loss on the target"], row, start, strength)
+    return ax
+
+
+def draw_part(ax: Axes, place: tuple[float, float], row: int, part: tuple[str, bool, bool], strength: float) -> None:
+    """A box for the backbone or the classifier."""
+    (left, width), (words, trained, from_source) = place, part
+    look = {"facecolor": ORANGE, "edgecolor": ORANGE} if trained else {"facecolor": TINT, "edgecolor": RULE}
+    ax.add_patch(Rectangle((left, row), width, 0.8, hatch="" if trained else "////", alpha=strength, **look))
+    if from_source:
+        ax.add_patch(Rectangle((left, row), 0.018, 0.8, facecolor=BLUE, alpha=strength))
+    label = {"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.0 if trained else strength}
+    ax.text(left + width / 2, row + 0.41, words, ha="center", va="center", color=INK, alpha=strength, bbox=label)
+
+
+def draw_loss(ax: Axes, place: tuple[float, float], row: int, start: float | None, strength: float) -> None:
+    """A bar in time: plain cross-entropy, then re-weighted from fraction `start` on; nothing where `start` is None."""
+    left, width = place
+    if start is None:
+        ax.text(left + width / 2, row + 0.41, "none", ha="center", va="center", color=QUIET, alpha=strength)
+        return
+    ax.add_patch(
+        Rectangle((left, row + 0.22), width, 0.36, facecolor="white", edgecolor=QUIET, linewidth=0.8, alpha=strength)
+    )
+    ax.add_patch(
+        Rectangle((left + start * width, row + 0.22), (1 - start) * width, 0.36, facecolor=NAVY, alpha=strength)
+    )
+    words = "re-weighted"
+    inside = {"color": "white"} if start == 0 else {"color": INK}
+    ax.text(left + width * (0.5 if start == 0 else start / 2), row + 0.41, words if start == 0 else "plain",
+            ha="center", va="center", fontsize=9, alpha=strength, **inside)  # fmt: skip
+
+
+def schedule(recipe: Recipe, steps_per_epoch: int = 1, ax: Axes | None = None) -> Axes:
+    """The learning rate over training, and the phase in which the loss is re-weighted, shaded."""
+    ax, total = ax or axes(2.7), recipe.total_steps(steps_per_epoch)
+    steps = np.arange(total)
+    ax.plot(steps, [recipe.rate_at(int(step), steps_per_epoch) for step in steps], color=BLUE)
+    if recipe.reweight_from is not None:
+        start = recipe.in_steps(recipe.reweight_from, steps_per_epoch)
+        ax.axvspan(start, total, facecolor=ORANGE, alpha=0.2, hatch="///", edgecolor="white", linewidth=0)
+        place = ((start + total) / 2, 0.93)
+        ax.annotate("re-weighted", place, xycoords=("data", "axes fraction"), ha="center", va="top")
+    ax.set(xlabel="optimiser step", ylabel="learning rate", xlim=(0, total), ylim=(0, recipe.rate * 1.25))
+    return ax
+
+
+# --------------------------------------------------------------------------------- rankings against the truth
+
+
+def against_truth(panels: Mapping[str, pd.Series], truth: pd.Series, ylabel: str = "score (%)") -> list[Axes]:
+    """One panel per ranking: every path's score over its retrained accuracy; the path ranked first is ringed."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    grid = axes(0.5 + 2.5 * rows if columns > 1 else 3.3, rows, columns, squeeze=False, sharex=True)
+    for ax, (title, scores) in zip(grid.flat, panels.items(), strict=False):
+        tau = scores.corr(truth[scores.index], method="kendall")
+        ax.scatter(truth[scores.index], scores, s=16, color=BLUE, alpha=0.7, linewidths=0)
+        first = scores.idxmax()
+        ax.scatter(truth[first], scores[first], s=90, facecolors="none", edgecolors=ORANGE, linewidths=2)
+        ax.axvline(truth.max(), color=RULE, linewidth=1.2, linestyle="--", zorder=0)
+        ax.set_title(f"{title}: τ = {tau:.2f}")
+    for ax in grid.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax in grid[-1]:
+        ax.set_xlabel("retrained (%)")
+    for ax in grid[:, 0]:
+        ax.set_ylabel(ylabel)
+    return list(grid.flat[: len(panels)])
+
+
+def grouped_bars(frame: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes:
+    """One group of bars per row, one bar per column, the value on top of each."""
+    ax, width = ax or axes(3.4), 0.8 / frame.shape[1]
+    for number, (name, values) in enumerate(frame.items()):
+        places = np.arange(len(frame)) + (number - (frame.shape[1] - 1) / 2) * width
+        bars = ax.bar(
+            places, values, width * 0.94, color=PALETTE[number], hatch=HATCHES[number], edgecolor="white", label=name
+        )
+        ax.bar_label(bars, fmt="%.0f", fontsize=9, color=INK)
+    ax.set_xticks(range(len(frame)), [str(name).replace(", ", "\n") for name in frame.index])
+    ax.set(ylabel=ylabel)
+    ax.grid(axis="x", visible=False)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=frame.shape[1])
+    return ax
+
+
+def per_class(accuracies: Sequence[float], counts: Sequence[int], ax: Axes | None = None) -> Axes:
+    """Accuracy of every class as bars, its training images as a line of their own on a logarithmic axis."""
+    ax = ax or axes(2.9)
+    ax.bar(range(len(counts)), accuracies, color=BLUE, width=0.8)
+    ax.set(xlabel="class, from head to tail", ylabel="accuracy (%)", ylim=(0, 100))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(axis="x", visible=False)
+    images = ax.twinx()
+    images.plot(counts, color=ORANGE, marker=".", linewidth=1.4)
+    images.set(yscale="log", ylabel="training images (line)")
+    images.grid(False)
+    images.spines["right"].set_visible(True)
+    return ax
+
+
+# ------------------------------------------------------------------------------------------- Table 2 in figures
+
+
+def levels(table: pd.DataFrame, profile: str) -> list[Axes]:
+    """Accuracy per target: ours filled, with the interval over seeds; the paper's hollow, with its test images'."""
+    grid = axes(4.6, 2, 2)
+    for ax, target in zip(grid.flat, TARGETS, strict=True):
+        for row, procedure in enumerate(PROCEDURES):
+            value = PAPER.loc[procedure, target]
+            half = NORMAL * binomial_error(value)
+            ax.plot([value - half, value + half], [row + 0.16] * 2, color=QUIET, linewidth=1.2)
+            ax.plot(value, row + 0.16, PROCEDURE_MARKERS[procedure], color=QUIET, markerfacecolor="white")
+            ours = table[(table.procedure == procedure) & (table.target == target)]
+            for cell in ours.itertuples():
+                ax.plot([cell.low, cell.high], [row - 0.16] * 2, color=PROCEDURE_COLOURS[procedure], linewidth=2)
+                ax.plot(cell.accuracy, row - 0.16, PROCEDURE_MARKERS[procedure], color=PROCEDURE_COLOURS[procedure])
+        missing = "" if (table.target == target).any() else " (ours: not run)"
+        ax.set(title=target + missing, yticks=range(4), yticklabels=PROCEDURES, ylim=(3.6, -0.6))
+        ax.grid(axis="y", visible=False)
+    grid[0, 0].plot([], [], "o", color=INK, label=f"ours ({profile or 'no records yet'})")
+    grid[0, 0].plot([], [], "o", color=QUIET, markerfacecolor="white", label="the paper's")
+    grid[0, 0].figure.legend(loc="outside upper center", ncols=2)
+    for ax in grid[1]:
+        ax.set_xlabel("accuracy (%)")
+    return list(grid.flat)
+
+
+def gaps(ours: Mapping[str, pd.DataFrame], paper: Mapping[str, pd.DataFrame], profile: str = "") -> list[Axes]:
+    """Differences in points, one panel per pair of procedures, one row per target.
+
+    ours: `evidence.paired_differences` by title; paper: `evidence.paper_gaps` by the same titles. Hollow and grey is
+    the paper's single run with the interval of its test images; filled is ours, seeds paired.
+    """
+    grid = axes(0.9 + 1.75 * len(paper), len(paper), 1, squeeze=False, sharex=True)[:, 0]
+    for ax, (title, theirs) in zip(grid, paper.items(), strict=True):
+        ax.axvline(0, color=INK, linewidth=0.9)
+        for row, (target, gap) in enumerate(theirs.iterrows()):
+            half = NORMAL * gap.error
+            ax.plot([gap.difference - half, gap.difference + half], [row + 0.17] * 2, color=QUIET, linewidth=1.2)
+            ax.plot(gap.difference, row + 0.17, "o", color=QUIET, markerfacecolor="white")
+            mine = ours.get(title)
+            for cell in () if mine is None else mine[mine.target == target].itertuples():
+                ax.plot([cell.low, cell.high], [row - 0.17] * 2, color=BLUE, linewidth=2.2)
+                ax.plot(cell.difference, row - 0.17, "o", color=BLUE)
+        ax.set(title=title, yticks=range(len(theirs)), yticklabels=theirs.index, ylim=(len(theirs) - 0.4, -0.6))
+        ax.grid(axis="y", visible=False)
+    grid[-1].set_xlabel("difference (points)")
+    grid[0].plot([], [], "o", color=BLUE, label=f"ours ({profile})" if profile else "ours: no records yet")
+    grid[0].plot([], [], "o", color=QUIET, markerfacecolor="white", label="the paper's one run")
+    grid[0].figure.legend(loc="outside upper center", ncols=2)
+    return list(grid)
+
+
+def cost_against_accuracy(costs: pd.DataFrame, table: pd.DataFrame, target: str, ax: Axes | None = None) -> Axes:
+    """Accuracy of each procedure's winner on `target` over what its search cost beyond the source super-network."""
+    ax = ax or axes(3.2)
+    spent = costs[(costs.target == target) | (costs.procedure == "P0")]
+    seconds = (spent.training + spent.search).groupby(spent.procedure).mean()
+    shown = table[(table.target == target) & table.procedure.isin(seconds.index)]
+    if not len(shown):
+        return note(ax, NO_RECORDS)
+    for cell in shown.itertuples():
+        x, colour = seconds[cell.procedure] / 60, PROCEDURE_COLOURS[cell.procedure]
+        ax.plot([x, x], [cell.low, cell.high], color=colour, linewidth=2)
+        ax.plot(x, cell.accuracy, PROCEDURE_MARKERS[cell.procedure], color=colour, markersize=8)
+        ax.annotate(cell.procedure, (x, cell.accuracy), xytext=(7, 5), textcoords="offset points", weight="bold")
+    ax.set(xlabel="adapting and searching (minutes)", ylabel=f"accuracy on {target} (%)")
+    ax.margins(y=0.3)
+    ax.set_xlim(0, 1.15 * ax.get_xlim()[1])
+    return ax

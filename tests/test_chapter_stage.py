@@ -1,0 +1,142 @@
+"""A chapter as a stage: what its parameters may be, what becomes of them, and what a headless run shows."""
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from imbnas.stages import chapter
+from imbnas.stages.chapter import batch, runs, stand_alone, unadapted
+from imbnas.training import Unfinished
+
+GIVEN = {"profile": "smoke", "target": "exp-0.01", "seed": 0, "max_seconds": None, "In": [], "_": 3}
+RUN = runs(GIVEN)[0]
+
+
+class TestParameters:
+    def test_a_misspelt_one_is_named_with_what_was_meant(self) -> None:
+        with pytest.raises(ValueError, match=r"unknown parameter targte; did you mean target\?"):
+            runs(GIVEN | {"targte": "exp-0.1"})
+
+    def test_an_unknown_one_is_named_with_what_is_known(self) -> None:
+        with pytest.raises(ValueError, match=r"unknown parameter zzz \(this chapter knows profile, source"):
+            runs(GIVEN | {"zzz": 1})
+
+    def test_one_of_another_chapter_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="unknown parameter procedure"):
+            batch(GIVEN | {"procedure": "P3"}, fake_stage([]), procedure="P1")
+
+    def test_modules_and_functions_are_not_parameters(self) -> None:
+        assert len(runs(GIVEN | {"stages": chapter, "plot": print})) == 1
+
+    @pytest.mark.parametrize(
+        ("name", "value", "expected"),
+        [
+            ("seed", "0 1", "a whole number"),
+            ("seed", True, "a whole number"),
+            ("split_seed", 1.5, "a whole number"),
+            ("max_seconds", "soon", "seconds, more than 0"),
+            ("max_seconds", -1, "seconds, more than 0"),
+            ("target", 0.01, "text, or a list of texts"),
+            ("out", 7, "text"),
+        ],
+    )
+    def test_a_value_of_the_wrong_kind(self, name: str, value: Any, expected: str) -> None:
+        with pytest.raises(ValueError, match=f"{name} is .*; expected {expected}"):
+            runs(GIVEN | {name: value})
+
+    @pytest.mark.parametrize(("name", "value"), [("profile", "smok"), ("target", "expo-0.1"), ("space", "cell")])
+    def test_a_value_that_does_not_exist(self, name: str, value: str) -> None:
+        with pytest.raises(ValueError, match=value):
+            runs(GIVEN | {name: value})
+
+    def test_a_list_of_targets_is_a_run_each(self) -> None:
+        targets = ["balance", "exp-0.1"]
+        assert [run.target for run in runs(GIVEN | {"target": targets})] == targets
+
+
+def fake_stage(seen: list[tuple[str, str]]):
+    def stage(run, procedure="P0") -> dict[str, Any]:
+        seen.append((run.target, procedure))
+        return {"stage": "fake", "identity": "0"}
+
+    return stage
+
+
+class TestBatch:
+    def test_every_target_with_every_value_of_an_option(self) -> None:
+        seen: list[tuple[str, str]] = []
+        procedure = ["P0", "P1"]
+        given = GIVEN | {"target": ["balance", "exp-0.1"], "procedure": procedure}
+        batch(given, fake_stage(seen), procedure=procedure)
+        assert seen == [(t, p) for t in ("balance", "exp-0.1") for p in ("P0", "P1")]
+
+    def test_unfinished_ends_cleanly(self, capsys: pytest.CaptureFixture[str]) -> None:
+        def stage(run) -> dict[str, Any]:
+            raise Unfinished("stopped after 3 of 9 steps")
+
+        batch(GIVEN, stage)
+        assert capsys.readouterr().out == (
+            "unfinished: stopped after 3 of 9 steps; run the same line again to continue\n"
+        )
+
+    def test_every_procedure_has_its_stage(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        called = []
+        for name in ("retrain", "baseline", "search", "control"):
+            monkeypatch.setattr(chapter, name, lambda run, *rest, name=name: called.append((name, *rest)) or {})
+        for procedure in ("P3", "resnet32-ce"):
+            stand_alone(RUN, procedure)
+        for procedure in ("P0", "control"):
+            unadapted(RUN, procedure)
+        assert called == [("retrain", "P3"), ("baseline", "resnet32-ce"), ("search", "P0"), ("control",)]
+
+    @pytest.mark.parametrize(("stage", "known"), [(stand_alone, "P0, P1, P2, P3"), (unadapted, "P0, control")])
+    def test_an_unknown_procedure(self, stage, known: str) -> None:
+        with pytest.raises(ValueError, match=f'procedure is "P9".*{known}'):
+            stage(RUN, "P9")
+
+
+PARAMETERS = 'profile = ""\ntarget = "exp-0.01"\nmarked = ""'
+STAGE = """
+from pathlib import Path
+from imbnas import stages
+
+def stage(run, marked):
+    return {"stage": "fake", "identity": run.target}
+
+if profile:
+    stages.batch(globals(), stage, marked=marked)
+"""
+READ_ON = 'Path(marked).write_text("the reading part ran")'
+
+
+def headless(folder: Path, **parameters: Any) -> list[nbformat.NotebookNode]:
+    """The outputs of a chapter that papermill ran; an error of the chapter is left in them."""
+    source, run = folder / "chapter.ipynb", folder / "run.ipynb"
+    cells = [new_code_cell(PARAMETERS), new_code_cell(STAGE), new_code_cell(READ_ON)]
+    cells[0].metadata["tags"] = ["parameters"]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), source)
+    try:
+        papermill.execute_notebook(source, run, parameters, progress_bar=False)
+    except papermill.PapermillExecutionError:
+        pass
+    notebook = nbformat.read(run, as_version=4)
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+@pytest.mark.filterwarnings("default")  # of the notebook client's event loop
+class TestHeadless:
+    def test_the_reading_part_is_skipped(self, tmp_path: Path) -> None:
+        mark = tmp_path / "mark"
+        outputs = headless(tmp_path, profile="smoke", target=["balance", "exp-0.1"], marked=str(mark))
+        assert "".join(output.text for output in outputs) == "fake balance written\nfake exp-0.1 written\n"
+        assert not mark.exists()
+
+    def test_bad_input_shows_one_message(self, tmp_path: Path) -> None:
+        (error,) = headless(tmp_path, profile="smoke", tarket="balance")
+        assert error.ename == "ValueError" and "did you mean target?" in error.evalue
+        assert error.traceback == [f"ValueError: {error.evalue}"]

@@ -1,0 +1,34 @@
+"""The one message of a failed stage, out of papermill's log."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+WHY = Path(__file__).parents[1] / "tools" / "why.py"
+
+LOG = """Executing Cell 4---------------------------------------
+Traceback (most recent call last):
+  File "cli.py", line 235, in papermill
+papermill.exceptions.PapermillExecutionError:
+---------------------------------------------------------------------------
+Exception encountered at "In [3]":
+ValueError: unknown parameter targte; did you mean target?
+"""
+
+
+def said(folder: Path, log: str) -> str:
+    (folder / "search-P1.txt").write_text(log)
+    return subprocess.run([sys.executable, WHY, folder / "search-P1.txt"], capture_output=True, text=True).stderr
+
+
+def test_a_cell_that_failed(tmp_path: Path) -> None:
+    first = said(tmp_path, LOG).splitlines()[0]
+    assert first == "search-P1: ValueError: unknown parameter targte; did you mean target?"
+
+
+def test_a_run_that_never_began(tmp_path: Path) -> None:
+    assert said(tmp_path, "one\nNo such kernel named python9\n").startswith("search-P1: No such kernel named python9\n")
+
+
+def test_no_log_at_all(tmp_path: Path) -> None:
+    assert "the run left no log" in said(tmp_path, "")
