@@ -69,7 +69,7 @@ rule controls:
 
 
 rule supernet:
-    input: library("models", "training.py", "adaptation.py", "stages/supernet.py")
+    input: library("models", "training", "adaptation.py", "stages/supernet.py")
     output: json=f"{RECORDS}/supernet-s{{seed}}.json", weights=f"{RECORDS}/supernet-s{{seed}}.safetensors"
     params: settings=settings("supernet"), nb=CHAPTER["supernet"]
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
@@ -94,7 +94,7 @@ def start(wildcards):
 
 
 rule search:
-    input: start, library("evolution.py", "evaluation.py", "adaptation.py", "training.py", "stages/search.py")
+    input: start, library("evolution.py", "evaluation.py", "adaptation.py", "training", "stages/search.py")
     output: f"{RECORDS}/search-{{procedure}}-{{target}}-s{{seed}}.json"
     params:
         settings=lambda w: settings("search", "scoring", w.procedure.lower()),
@@ -114,7 +114,7 @@ def found(wildcards):
 
 
 rule retrain:
-    input: found, library("models", "training.py", "stages/retrain.py")
+    input: found, library("models", "training", "stages/retrain.py")
     output: f"{RECORDS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.json"
     params: settings=settings("retrain"), nb=CHAPTER["retrain"]
     log:
@@ -128,7 +128,7 @@ rule retrain:
 
 
 rule baseline:
-    input: library("models", "training.py", "stages/retrain.py")
+    input: library("models", "training", "stages/retrain.py")
     output: f"{RECORDS}/baseline-{{baseline}}-{{target}}-s{{seed}}.json"
     params: settings=settings("retrain"), nb=CHAPTER["retrain"]
     log:
@@ -165,7 +165,7 @@ rule darts:
 
 
 rule darts_search:
-    input: library("darts", "models", "training.py", "stages/darts.py")
+    input: library("darts", "models", "training", "stages/darts.py")
     output: f"{OUT}/darts/{{arm}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps(DARTS["base"] | (DARTS["arms"][w.arm] or {}), sort_keys=True),

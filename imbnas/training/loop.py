@@ -7,76 +7,20 @@ log. It knows neither the network nor the procedure: it is given a function from
 import contextlib
 import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from imbnas.data import Batches
 from imbnas.losses import Deferred, weighted_cross_entropy
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How something is trained. Lengths (`length`, `milestones`, `warmup`, `reweight_from`) count in `unit`.
-
-    The learning rate is `rate`, times `factor` at each milestone, or falling to zero along a half cosine with
-    `shape="cosine"`; `warmup` units of linear rise come first. `reweight_from` is where deferred re-weighting
-    begins (None: never; 0: from the first step).
-    """
-
-    length: float
-    rate: float
-    unit: str = "epochs"
-    shape: str = "steps"
-    milestones: tuple[float, ...] = ()
-    factor: float = 0.1
-    warmup: float = 0
-    reweight_from: float | None = None
-    batch_size: int = 128
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 2e-4
-    clip: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.unit not in ("epochs", "steps"):
-            raise ValueError(f'unit is "{self.unit}"; a recipe counts in "epochs" or in "steps"')
-        if self.shape not in ("steps", "cosine", "constant"):
-            raise ValueError(f'shape is "{self.shape}"; expected "steps", "cosine" or "constant"')
-        if self.length <= 0 or self.rate <= 0 or self.batch_size < 1:
-            raise ValueError(f"length, rate and batch_size must be positive; got {self}")
-
-    def in_steps(self, length: float, steps_per_epoch: int) -> int:
-        """`length` of this recipe's units as optimiser steps."""
-        return round(length * steps_per_epoch) if self.unit == "epochs" else round(length)
-
-    def total_steps(self, steps_per_epoch: int) -> int:
-        return self.in_steps(self.length, steps_per_epoch)
-
-    def rate_at(self, step: int, steps_per_epoch: int) -> float:
-        """The learning rate of 0-based optimiser step `step`."""
-        total, warmup = self.total_steps(steps_per_epoch), self.in_steps(self.warmup, steps_per_epoch)
-        if step < warmup:
-            return self.rate * (step + 1) / warmup
-        if self.shape == "cosine":
-            return self.rate * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup))) / 2
-        passed = sum(step >= self.in_steps(milestone, steps_per_epoch) for milestone in self.milestones)
-        return self.rate * self.factor**passed
-
-    def deferred(self, weights: Float[Tensor, " classes"] | None, steps_per_epoch: int) -> Deferred:
-        """The loss's class weights as a schedule in steps."""
-        start = self.total_steps(steps_per_epoch) if self.reweight_from is None else self.reweight_from
-        if self.reweight_from is not None:
-            start = self.in_steps(start, steps_per_epoch)
-        return Deferred(None if self.reweight_from is None else weights, int(start))
+from imbnas.training.checkpoint import load_tensors, save_tensors
+from imbnas.training.recipe import Recipe
 
 
 class Unfinished(Exception):
@@ -148,8 +92,19 @@ class Training:
     step: int = 0
     epoch: Epoch = field(default_factory=Epoch)
     log: Log = field(default_factory=Log)
+    clock: float = 0.0
+
+    def resume_clock(self) -> None:
+        self.clock = time.monotonic()
+
+    def take_time(self) -> None:
+        """Add the seconds since the last look to the log."""
+        now = time.monotonic()
+        self.log.seconds, self.clock = self.log.seconds + now - self.clock, now
 
     def save(self, path: Path) -> None:
+        """Write all of it to a safetensors file."""
+        self.take_time()
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for parameter, name in self.names.items():
             tensors[f"momentum.{name}"] = self.optimizer.state[parameter]["momentum_buffer"]
@@ -159,6 +114,7 @@ class Training:
         save_tensors(path, tensors, {"progress": json.dumps(progress)})
 
     def load(self, path: Path) -> None:
+        """Continue from what `save` wrote."""
         tensors, metadata = load_tensors(path)
         part = {kind: {} for kind in ("model", "momentum", "batches", "generator")}
         for name, tensor in tensors.items():
@@ -209,37 +165,24 @@ def fit(
         run.load(checkpoint)
     per_epoch = batches.steps_per_epoch
     deferred, total = recipe.deferred(weights, per_epoch), recipe.total_steps(per_epoch)
-    device = next(model.parameters()).device
-    saved = clock = time.monotonic()
-    pending: list[tuple[Tensor, Tensor, int, str]] = []
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    saved = time.monotonic()
+    run.resume_clock()
+    pending: list[Outcome] = []
     while run.step < total:
-        run.optimizer.param_groups[0]["lr"] = recipe.rate_at(run.step, per_epoch)
-        images, labels = batches.next()
-        with autocast(device, precision):
-            logits = forward(images)
-        loss = weighted_cross_entropy(logits.float(), labels, deferred.at(run.step))
-        run.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if recipe.clip is not None:
-            nn.utils.clip_grad_norm_(parameters, recipe.clip)
-        run.optimizer.step()
-        run.step += 1
-        with torch.no_grad():
-            pending.append((loss.detach(), (logits.argmax(1) == labels).sum(), len(labels), describe()))
+        rate = recipe.rate_at(run.step, per_epoch)
+        pending.append(Outcome(*take_step(run, forward, rate, recipe.clip, deferred, precision), describe()))
         if on_step is not None:
             on_step(run.step)
-        last = run.step == total
+        last, now = run.step == total, time.monotonic()
         ends_epoch = run.step % per_epoch == 0 or last
-        now = time.monotonic()
         over = deadline is not None and now > deadline and not last
         due = checkpoint is not None and (now - saved > checkpoint_seconds or over or last)
-        if ends_epoch or due or over or device.type == "cpu":
+        if ends_epoch or due or over or on_cpu:
             collect(run, pending)
         if ends_epoch:
-            run.log.seconds, clock = run.log.seconds + time.monotonic() - clock, time.monotonic()
-            close_epoch(run, recipe, total, report)
+            close_epoch(run, total, report)
         if due:
-            run.log.seconds, clock = run.log.seconds + time.monotonic() - clock, time.monotonic()
             run.save(checkpoint)
             saved = time.monotonic()
         if over:
@@ -247,25 +190,61 @@ def fit(
     return run.log
 
 
-def collect(run: Training, pending: list[tuple[Tensor, Tensor, int, str]]) -> None:
-    """Read the losses of the steps since the last look; this is the only place that waits for the device."""
-    first = run.step - len(pending)
-    for offset, (loss, correct, count, what) in enumerate(pending):
-        if not math.isfinite(loss.item()):
+class Outcome(NamedTuple):
+    """What a step leaves on the device until it is read: loss, images classified correctly, images, the path."""
+
+    loss: Tensor
+    correct: Tensor
+    count: int
+    what: str
+
+
+def take_step(
+    run: Training,
+    forward: Callable[[Tensor], Tensor],
+    rate: float,
+    clip: float | None,
+    deferred: Deferred,
+    precision: str,
+) -> tuple[Tensor, Tensor, int]:
+    """One optimiser step on the next batch; nothing in it waits for the device."""
+    images, labels = run.batches.next()
+    with autocast(images.device, precision):
+        logits = forward(images)
+    loss = weighted_cross_entropy(logits, labels, deferred.at(run.step))
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    group = run.optimizer.param_groups[0]
+    group["lr"] = rate
+    if clip is not None:
+        nn.utils.clip_grad_norm_(group["params"], clip)
+    run.optimizer.step()
+    run.step += 1
+    return loss.detach(), (logits.detach().argmax(1) == labels).sum(), len(labels)
+
+
+def collect(run: Training, pending: list[Outcome]) -> None:
+    """Read the steps since the last look; this is the only place that waits for the device."""
+    losses = torch.stack([outcome.loss for outcome in pending]).tolist()
+    correct = torch.stack([outcome.correct for outcome in pending]).tolist()
+    for step, (loss, right, outcome) in enumerate(zip(losses, correct, pending, strict=True), run.step - len(pending)):
+        if not math.isfinite(loss):
+            where = f" on path {outcome.what}" if outcome.what else ""
             raise NotFinite(
-                f"the loss is {loss.item()} at step {first + offset}{' on path ' + what if what else ''}; the last "
-                "checkpoint is from before: lower the learning rate or clip the gradient, and run the same line again"
+                f"the loss is {loss} at step {step}{where}; the last checkpoint is from before: lower the learning "
+                "rate or clip the gradient, and run the same line again"
             )
-        run.epoch.loss += loss.item() * count
-        run.epoch.correct += correct.item()
-        run.epoch.images += count
+        run.epoch.loss += loss * outcome.count
+        run.epoch.correct += right
+        run.epoch.images += outcome.count
     pending.clear()
 
 
-def close_epoch(run: Training, recipe: Recipe, total: int, report: Callable[[str], None] | None) -> None:
+def close_epoch(run: Training, total: int, report: Callable[[str], None] | None) -> None:
     """Turn the running sums into a row of the log and one line of progress."""
     epoch, run.epoch = run.epoch, Epoch()
     run.log.images += epoch.images
+    run.take_time()
     row = {
         "step": run.step,
         "rate": run.optimizer.param_groups[0]["lr"],
@@ -274,50 +253,5 @@ def close_epoch(run: Training, recipe: Recipe, total: int, report: Callable[[str
     }
     run.log.rows.append(row)
     if report is not None:
-        speed = run.log.images_per_second
-        report(
-            f"step {run.step}/{total} · loss {row['loss']:.3f} · train {row['accuracy']:.1f} % · {speed:.0f} images/s"
-        )
-
-
-# --------------------------------------------------------------------------------------------- checkpoints
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file atomically: whole, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, dict(metadata))
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file; nothing in it is executed."""
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except Exception as fault:
-        raise ValueError(f"{path} is not a whole safetensors file ({fault}); delete it and run again") from fault
-
-
-class PathSampler:
-    """Uniform single-path sampling, one path per batch (paper, Eq. 2); remembers the last path drawn."""
-
-    def __init__(self, space, generator: torch.Generator) -> None:
-        self.space, self.generator, self.last = space, generator, None
-
-    def __call__(self) -> tuple[int, ...]:
-        self.last = self.space.sample(self.generator)
-        return self.last
-
-    def describe(self) -> str:
-        return "" if self.last is None else self.space.to_string(self.last)
-
-
-def batches_of(images: Tensor, size: int) -> Iterator[Tensor]:
-    """`images` in consecutive slices of `size`."""
-    yield from images.split(size)
+        speed = f"{run.log.images_per_second:.0f} images/s"
+        report(f"step {run.step}/{total} · loss {row['loss']:.3f} · train {row['accuracy']:.1f} % · {speed}")

@@ -1,0 +1,19 @@
+"""Training: recipes, the one loop, checkpoints, and uniform single-path sampling."""
+
+from imbnas.training.checkpoint import load_tensors, save_tensors
+from imbnas.training.loop import Log, NotFinite, Unfinished, autocast, fit, sgd
+from imbnas.training.recipe import Recipe
+from imbnas.training.sampling import PathSampler
+
+__all__ = [
+    "Log",
+    "NotFinite",
+    "PathSampler",
+    "Recipe",
+    "Unfinished",
+    "autocast",
+    "fit",
+    "load_tensors",
+    "save_tensors",
+    "sgd",
+]
