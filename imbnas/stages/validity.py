@@ -16,7 +16,7 @@ from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
 from imbnas.profiles import Scoring, build
-from imbnas.space import CellSpace
+from imbnas.space import CellSpace, parse_space
 from imbnas.stages.common import (
     Clock,
     Target,
@@ -27,7 +27,8 @@ from imbnas.stages.common import (
     progress,
     scoring_batches,
 )
-from imbnas.training import Log, PathSampler, Recipe, fit
+from imbnas.stages.supernet import load_supernet, save_supernet
+from imbnas.training import Log, PathSampler, Recipe, fit, load_tensors
 
 STUDY = profiles.FOLDER / "studies" / "validity.yaml"
 
@@ -145,7 +146,13 @@ def work_folder(arm: Arm, seed: int, folder: Path) -> Path:
 
 
 def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet:
-    """The super-network of an arm: from its checkpoint where that is finished, trained to the end where not."""
+    """The super-network of an arm: the weights beside its record where they are kept, trained to the end where not."""
+    weights = folder / "validity" / f"{arm.name}-s{seed}.safetensors"
+    if weights.exists():
+        _, card = load_tensors(weights)
+        if card["identity"] != records.identity(records.plain({"arm": arm, "seed": seed})):
+            raise ValueError(f"{weights} is of another version of the arm {arm.name}: delete it and run the arm again")
+        return load_supernet(weights, parse_space(card["space"]), device)
     course = begin(arm, seed, device)
     course.train(work_folder(arm, seed, folder))
     return course.net
@@ -154,7 +161,8 @@ def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet
 def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
     """Train `arm`, score it as it goes, and write <out>/validity/<arm>-s<seed>.json (out: the project's results/).
 
-    Unfinished work is kept in runs/ beside `out`; the same call continues it.
+    The weights go beside the record, as safetensors. Unfinished work is kept in runs/ beside `out`; the same call
+    continues it.
     """
     chosen, clock, device = arm_called(arm), Clock(max_seconds), best_device()
     folder = Path(out or profiles.ROOT / "results")
@@ -178,6 +186,7 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
         "moments": [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)],
     }
     file = folder / "validity" / f"{arm}-s{seed}.json"
+    save_supernet(file.with_suffix(".safetensors"), course.net, kept.name.rsplit("-", 1)[-1])
     records.write_curves(file.with_suffix(".csv"), log.rows)
     run_cost = cost(clock, device, images_per_second=log.images_per_second)
     return records.write(file, "validity", {"arm": chosen, "seed": seed}, results, run_cost)
