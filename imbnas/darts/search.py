@@ -223,20 +223,22 @@ def search(
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint)
     clock = saved = time.monotonic()
-    while not run.over:
-        run.turn()
-        now = time.monotonic()
-        run.found.seconds, clock = run.found.seconds + now - clock, now
-        expired = deadline is not None and now > deadline and not run.over
-        if checkpoint is not None and (run.over or expired or now - saved > checkpoint_seconds):
-            run.save(checkpoint)
-            saved = now
-        if expired:
-            raise Unfinished(f"stopped after {run.step} of {run.total} turns")
-        if report is not None and (run.step % recipe.record_every == 0 or run.over):
-            report(f"turn {run.step}/{run.total} · loss {run.found.losses[-1]:.3f}")
-    if run.dropout:
-        run.dropout.close()
+    try:
+        while not run.over:
+            run.turn()
+            now = time.monotonic()
+            run.found.seconds, clock = run.found.seconds + now - clock, now
+            expired = deadline is not None and now > deadline and not run.over
+            if checkpoint is not None and (run.over or expired or now - saved > checkpoint_seconds):
+                run.save(checkpoint)
+                saved = now
+            if expired:
+                raise Unfinished(f"stopped after {run.step} of {run.total} turns")
+            if report is not None and (run.step % recipe.record_every == 0 or run.over):
+                report(f"turn {run.step}/{run.total} · loss {run.found.losses[-1]:.3f}")
+    finally:
+        if run.dropout:
+            run.dropout.close()
     return run.found
 
 

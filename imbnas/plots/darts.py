@@ -27,20 +27,25 @@ LINES = {
 }
 
 
+ACROSS = ("skip_connect", "nor_conv_1x1", "none", "nor_conv_3x3", "avg_pool_3x3")  # the strands of an edge
+
+
 def toy(walks: Mapping[str, Float[Tensor, "steps 2"]], ax: Axes | None = None) -> Axes:
     """Walks of (α, w) over the level lines of L_val = αw - 2α + 1, with the line on which w is best for its α."""
     ax = ax or axes()
-    alpha, w = np.meshgrid(np.linspace(-0.5, 3, 80), np.linspace(-2.6, 3, 80))
-    levels = ax.contour(alpha, w, alpha * w - 2 * alpha + 1, levels=np.arange(-9, 5, 1.5), colors=RULE, linewidths=0.9)
+    left, right, low, high = -0.6, 4.4, -2.6, 4.0
+    alpha, w = np.meshgrid(np.linspace(left, right, 80), np.linspace(low, high, 80))
+    levels = ax.contour(alpha, w, alpha * w - 2 * alpha + 1, levels=np.arange(-12, 9, 3), colors=RULE, linewidths=0.9)
     ax.clabel(levels, fontsize=8, colors=QUIET)
-    ax.plot([-0.5, 3], [-0.5, 3], color=QUIET, linewidth=1.0)
-    ax.annotate("w*(α) = α", (0.1, 0.25), color=INK, fontsize=9.5, rotation=32)
+    ax.plot([left, right], [left, right], color=QUIET, linewidth=1.0)
+    ax.text(-0.45, -0.25, "w*(α) = α", fontsize=9.5, rotation=45, rotation_mode="anchor", transform_rotates_text=True)
+    ax.annotate("start", (2, -2), (1.25, -2.3), fontsize=9.5)
     for number, (name, walk) in enumerate(walks.items()):
         look = style(number) | {"markevery": max(1, len(walk) // 12), "markersize": 4.5}
         ax.plot(*walk.T.numpy(), label=name, **look)
         ax.plot(*walk[-1].numpy(), marker="*", markersize=13, color=look["color"], zorder=5)
-    ax.set(xlabel="α", ylabel="w", xlim=(-0.5, 3), ylim=(-2.6, 3))
-    ax.legend(loc="lower right")
+    ax.set(xlabel="α", ylabel="w", xlim=(left, right), ylim=(low, high))
+    ax.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
     return ax
 
 
@@ -55,9 +60,11 @@ def epsilons(errors: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def relaxed_edge(ax: Axes, edge: tuple[int, int], weights: Float[Tensor, " choices"], row: float) -> None:
-    """All operations of an edge, each as wide as it weighs; `none` leaves its place empty but for a cross."""
+    """All operations of an edge, each as wide as it weighs; `none`, in the middle, is a cross of that size."""
     offsets = np.linspace(-SPREAD, SPREAD, len(weights)) * 1.25
-    for operation, offset, weight in zip(CellSpace.operations, offsets, weights.tolist(), strict=True):
+    by_name = dict(zip(CellSpace.operations, weights.tolist(), strict=True))
+    for operation, offset in zip(ACROSS, offsets, strict=True):
+        weight = by_name[operation]
         look = LINES[operation]
         if operation == "none":
             middle = (edge[0] + edge[1]) / 2, row + BENDS.get(edge, 0) / 2 + offset
@@ -145,14 +152,14 @@ def key(panels: Any) -> None:
 
 
 def preferences(pulls: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How hard α is pulled towards each operation (rows) after so many steps of the weights (columns)."""
+    """Where α is pulled (rows: operations) after so many steps of the weights (columns), largest pull 1."""
     ax = ax or axes(2.9)
-    for name, row in pulls.iterrows():
+    for name, row in (pulls / pulls.abs().max()).iterrows():
         look = LINES[name]
         ax.plot(pulls.columns, row, label=NAMES[name], **look)
     ax.axhline(0, color=QUIET, linewidth=0.9)
-    ax.set(xlabel="steps of the weights while α rests", ylabel="pull on α")
-    ax.legend(ncols=2)
+    ax.set(xlabel="steps of the weights while α rests", ylabel="pull on α, largest = 1")
+    ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=2)
     return ax
 
 
