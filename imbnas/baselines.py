@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from imbnas.evidence import leading
+from imbnas.grid import leading
 from imbnas.profiles import ROOT
 from imbnas.stages.retrain import BASELINES
 
