@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from imbnas.plots.theme import BLUE, INK, LINES, NAVY, ORANGE, QUIET, RULE, TEAL, axes, style
+from imbnas.plots.theme import BLUE, INK, LINES, NAVY, ORANGE, QUIET, RULE, TEAL, axes, note, style
 
 THOUSANDS = FuncFormatter(lambda value, _: f"{value / 1000:g}")
 
@@ -40,8 +40,15 @@ def shared_work(
     return ax
 
 
-def scatter(panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabel: str, ylabel: str, good: float) -> list[Axes]:
-    """One panel per title: truth and scores of the same cells. The shaded side holds the cells above `good` percent."""
+def scatter(
+    panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabel: str, ylabel: str, good: float, missing: str = ""
+) -> list[Axes]:
+    """One panel per title: truth and scores of the same cells. The shaded side holds the cells above `good` percent.
+
+    Without a panel, a figure that says what is `missing`.
+    """
+    if not panels:
+        return [note(axes(1.2), missing)]
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     grid = axes(0.7 + 2.6 * rows if columns > 1 else 3.7, rows, columns, squeeze=False, sharex=True)
@@ -58,12 +65,14 @@ def scatter(panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabel: str, ylab
     return list(grid.flat[: len(panels)])
 
 
-def agreements(groups: Mapping[str, pd.DataFrame], marked: Sequence[str] = ()) -> list[Axes]:
+def agreements(groups: Mapping[str, pd.DataFrame], marked: Sequence[str] = (), missing: str = "") -> list[Axes]:
     """Kendall's tau and its interval, one row per ranking, one panel per group; the frames share their index.
 
     Rows named in `marked` are the yardsticks: drawn hollow.
     """
     names = list(next(iter(groups.values())).index)
+    if not names:
+        return [note(axes(1.2), missing)]
     grid = axes(1.1 + 0.3 * len(names), 1, len(groups), squeeze=False, sharey=True, sharex=True)[0]
     for ax, (title, frame) in zip(grid, groups.items(), strict=True):
         for row, name in enumerate(names):
@@ -77,8 +86,10 @@ def agreements(groups: Mapping[str, pd.DataFrame], marked: Sequence[str] = ()) -
     return list(grid)
 
 
-def growth(frame: pd.DataFrame, yardsticks: Mapping[str, float], ax: Axes | None = None) -> Axes:
+def growth(frame: pd.DataFrame, yardsticks: Mapping[str, float], missing: str = "", ax: Axes | None = None) -> Axes:
     """Agreement as training goes on: a line per arm (the mean of its seeds), a mark per seed, its yardsticks across."""
+    if frame.empty:
+        return note(ax or axes(1.2), missing)
     ax = ax or axes(3.8)
     for number, (arm, runs) in enumerate(frame.groupby("arm", sort=True)):
         look, mean = style(number), runs.groupby("images").tau.mean()
