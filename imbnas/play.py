@@ -121,6 +121,14 @@ def scores(net: SuperNet, on: Target) -> pd.Series:
     return series((100 * hits(net, on)[0].double().mean(1)).tolist())
 
 
+def thirds(net: SuperNet, on: Target) -> dict[str, float]:
+    """Mean accuracy (percent) over the paths, for the head and the tail third of the classes, and for all."""
+    right, labels = hits(net, on)
+    head, _, tail = torch.arange(on.dataset.num_classes).tensor_split(3)
+    parts = {"head third": labels <= head[-1], "tail third": labels >= tail[0], "all": labels >= 0}
+    return {name: float(100 * right[:, chosen].double().mean()) for name, chosen in parts.items()}
+
+
 def series(values: Sequence[float]) -> pd.Series:
     """One value per path, by the path's digits."""
     return pd.Series(list(values), index=[digits(path) for path in PATHS])

@@ -103,6 +103,40 @@ def schedule(recipe: Recipe, steps_per_epoch: int = 1, ax: Axes | None = None) -
     return ax
 
 
+# stage -> words, place of its box (middle), and the stages that it needs
+STAGES = {
+    "supernet": ("super-network\n1 record", (0.14, 0.86), ()),
+    "P0": ("search P0\n1 record", (0.14, 0.5), ("supernet",)),
+    "P1": ("search P1\n4 records", (0.39, 0.5), ("supernet",)),
+    "P2": ("search P2\n4 records", (0.64, 0.5), ("supernet",)),
+    "P3": ("search P3\n4 records", (0.88, 0.5), ()),
+    "retrain": ("retraining of every winner: 16 records", (0.5, 0.2), ("P0", "P1", "P2", "P3")),
+    "table": ("Table 2", (0.5, 0.03), ("retrain",)),
+}
+
+
+def grid_of_records(ax: Axes | None = None) -> Axes:
+    """The stages of one seed of the grid, with their numbers of records and what each needs."""
+    ax = ax or axes(3.6)
+    ax.set_axis_off()
+    ax.set(xlim=(0, 1), ylim=(-0.06, 0.98))
+    for name, (words, (x, y), needs) in STAGES.items():
+        colour = PROCEDURE_COLOURS.get(name, INK)
+        box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour, "linewidth": 1.6}
+        ax.text(x, y, words, ha="center", va="center", bbox=box)
+        for need in needs:
+            (from_x, from_y) = STAGES[need][1]
+            to_x = min(max(from_x, 0.3), 0.7) if name == "retrain" else x
+            arrow = {
+                "arrowstyle": "-|>",
+                "color": QUIET,
+                "shrinkA": 17 if need != "retrain" else 10,
+                "shrinkB": 12 if name in ("retrain", "table") else 24,
+            }
+            ax.annotate("", (to_x, y), (from_x, from_y), arrowprops=arrow, zorder=0)
+    return ax
+
+
 # --------------------------------------------------------------------------------- rankings against the truth
 
 
