@@ -284,6 +284,7 @@ def test_early_stopping_goes_back_to_before_the_rise():
     assert stopping_point(flat, 3, 0.75) is None
     risen = {10: 1.0, 20: 1.0, 30: 1.0, 40: 1.0, 50: 1.2, 60: 2.0}
     assert stopping_point(risen, 3, 0.75) == 30, "3 / 4.2 is below 0.75"
+    assert stopping_point({turn: -value for turn, value in risen.items()}, 3, 0.75) == 30, "its size is what counts"
     assert stopping_point(dict(list(risen.items())[:5]), 3, 0.75) is None, "five looks are too few for two windows"
 
 

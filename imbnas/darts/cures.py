@@ -20,8 +20,9 @@ class DartsRecipe:
     order: "first" or "second". alpha_rate, alpha_betas, alpha_decay: Adam's, as in DARTS.
     warmup: turns at the start in which α rests. skip_dropout: how probably an image loses a skip connection, at the
     start; falls linearly to nothing. curvature_every: turns between two looks at the dominant eigenvalue of
-    ∇²_α L_val (0: never). stop_ratio: the search ends where the eigenvalue's mean over `window` looks exceeds
-    1 / stop_ratio times what it was `window` looks ago, and returns to the α of then (R-DARTS, arXiv:1909.09656).
+    ∇²_α L_val (0: never). stop_ratio: the search ends where the eigenvalue's mean size over `window` looks exceeds
+    1 / stop_ratio times what it was `window` looks ago, and returns to the α of then (R-DARTS, arXiv:1909.09656);
+    looks in the first `stop_after` turns do not count, in which it grows from nothing because w begins to learn.
     augment: whether images are cropped and flipped at random.
     """
 
@@ -34,6 +35,7 @@ class DartsRecipe:
     skip_dropout: float = 0.0
     curvature_every: int = 0
     stop_ratio: float | None = None
+    stop_after: int = 0
     window: int = 2
     record_every: int = 10
     augment: bool = True
@@ -64,7 +66,11 @@ def cured(recipe: DartsRecipe, cure: str) -> DartsRecipe:
         "none": {},
         "warm-up": {"warmup": round(turns / 2)},
         "skip-dropout": {"skip_dropout": 0.5},
-        "early-stopping": {"curvature_every": max(1, round(turns / 20)), "stop_ratio": 0.75},
+        "early-stopping": {
+            "curvature_every": max(1, round(turns / 20)),
+            "stop_ratio": 0.75,
+            "stop_after": round(turns / 4),
+        },
     }
     return replace(recipe, **changes[cure])
 
@@ -102,9 +108,9 @@ class SkipDropout:
 
 
 def stopping_point(curvature: dict[int, float], window: int, ratio: float) -> int | None:
-    """The turn to return to: `window` looks ago, if the smoothed eigenvalue has since grown beyond 1 / ratio."""
-    turns, values = list(curvature), list(curvature.values())
-    if len(values) < 2 * window:
+    """The turn to return to: `window` looks ago, if the eigenvalue's size, smoothed, has grown beyond 1 / ratio."""
+    turns, sizes = list(curvature), [abs(value) for value in curvature.values()]
+    if len(sizes) < 2 * window:
         return None
-    before, now = sum(values[-2 * window : -window]), sum(values[-window:])
-    return turns[-1 - window] if now > 0 and before / now < ratio else None
+    before, now = sum(sizes[-2 * window : -window]), sum(sizes[-window:])
+    return turns[-1 - window] if before < ratio * now else None

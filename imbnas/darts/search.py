@@ -142,7 +142,8 @@ class Search:
         if measure:
             self.found.curvature[self.step] = self.curvature()
             if recipe.stop_ratio is not None:
-                self.found.stopped = stopping_point(self.found.curvature, recipe.window, recipe.stop_ratio)
+                judged = {turn: v for turn, v in self.found.curvature.items() if turn > recipe.stop_after}
+                self.found.stopped = stopping_point(judged, recipe.window, recipe.stop_ratio)
 
     def curvature(self) -> float:
         """The dominant eigenvalue of ∇²_α L_val on the same validation images every time, no skip dropped."""
