@@ -182,15 +182,23 @@ def rank(
     validation: Sequence[Tensor],
     labels: Int[Tensor, " images"],
     precision: str = "float32",
+    class_mean: bool = False,
 ) -> Scores:
     """Score `paths` with `net`'s shared weights and its classifier.
 
     statistics: batches of normalised images on which batch norm is re-estimated for every path.
     validation: batches of normalised images that are scored, and their `labels`.
     precision: "float32", or "bf16" for twice the speed and a little noise (`imbnas.training.autocast`).
+    class_mean: every class counts the same in the accuracy, for validation images that are long-tailed themselves.
     """
     with autocast(labels.device, precision):
-        return score(Plan(net, paths), net.classifier, statistics, validation, labels)
+        return score(Plan(net, paths), net.classifier, statistics, validation, labels, class_mean)
+
+
+def class_worth(labels: Int[Tensor, " images"]) -> Float[Tensor, " images"]:
+    """What each image counts for so that every class present counts the same; 1 on average."""
+    counts = torch.bincount(labels)
+    return len(labels) / ((counts > 0).sum() * counts[labels]).double()
 
 
 def score(
@@ -199,15 +207,18 @@ def score(
     statistics: Sequence[Tensor],
     validation: Sequence[Tensor],
     labels: Int[Tensor, " images"],
+    class_mean: bool = False,
 ) -> Scores:
     """Accuracy and loss of every output of `plan` under one classifier."""
     plan.estimate(statistics)
+    worth = class_worth(labels) if class_mean else None
     correct, loss, start = dict.fromkeys(plan.outputs, 0), dict.fromkeys(plan.outputs, 0.0), 0
     for images in validation:
         truth = labels[start : start + len(images)]
         for number, features in plan.run(images):
             logits = classifier(features).float()
-            correct[number] += (logits.argmax(1) == truth).sum()
+            right = logits.argmax(1) == truth
+            correct[number] += right.sum() if worth is None else worth[start : start + len(images)][right].sum()
             loss[number] += nn.functional.cross_entropy(logits, truth, reduction="sum")
         start += len(images)
     return Scores(

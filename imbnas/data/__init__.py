@@ -4,10 +4,11 @@ from .arrays import DataError
 from .batches import Batches, augment, eval_batches, normalise
 from .dataset import Dataset
 from .distributions import class_counts, parse_target, shot_groups
-from .sources import load
+from .sources import BENCHMARKS, load
 from .splits import Split, split
 
 __all__ = [
+    "BENCHMARKS",
     "Batches",
     "DataError",
     "Dataset",

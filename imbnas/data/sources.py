@@ -18,6 +18,7 @@ from .arrays import DataError, dataset_from_arrays, read_npz, write_npz
 from .dataset import Dataset
 
 CIFAR = ("cifar10", "cifar100")
+BENCHMARKS = (*CIFAR, *glyphs.SIZES)  # balanced sets that a long tail is cut from
 LAYOUT = "a data folder holds {train,test}/<class>/<image>"
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from imbnas import profiles, records
-from imbnas.data import Dataset, Split, eval_batches, load, parse_target, split
+from imbnas.data import BENCHMARKS, Dataset, Split, eval_batches, load, parse_target, split
 from imbnas.losses import class_weights
 from imbnas.profiles import Profile, Scoring
 from imbnas.space import Space, parse_space
@@ -130,11 +130,20 @@ class Target:
     def weights(self) -> Tensor:
         return class_weights(self.split.search_counts)
 
+    @property
+    def class_mean(self) -> bool:
+        """Whether scores must be means over classes, because the validation images are long-tailed themselves."""
+        return self.split.validation_kind == "from-train"
+
 
 def load_target(name: str, target: str, split_seed: int, device: torch.device) -> Target:
-    """The data set `name`, on `device`, cut to the label distribution `target`."""
+    """The data set `name`, on `device`, cut to the label distribution `target`.
+
+    Your own data have no images beyond the long tail, so their validation images are cut from it.
+    """
     dataset = load(name).to(device)
-    return Target(dataset, split(dataset, *parse_target(target), seed=split_seed))
+    validation = "held-out" if name in BENCHMARKS else "from-train"
+    return Target(dataset, split(dataset, *parse_target(target), seed=split_seed, validation=validation))
 
 
 def scoring_batches(target: Target, scoring: Scoring, generator: torch.Generator) -> tuple[list, list, Tensor]:

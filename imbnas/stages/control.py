@@ -10,7 +10,7 @@ from torch import Tensor
 
 from imbnas import records
 from imbnas.data import eval_batches
-from imbnas.evaluation import features, ridge, ridge_predict
+from imbnas.evaluation import class_worth, features, ridge, ridge_predict
 from imbnas.models import SuperNet
 from imbnas.profiles import Scoring
 from imbnas.stages.common import (
@@ -51,13 +51,14 @@ def ridge_scores(
     train = list(eval_batches(data.train_images[index], data.mean, data.std, scoring.batch_size))
     train_labels, classes = data.train_labels[index], data.num_classes
     weights = target.weights if weighted else None
+    worth = class_worth(labels) if target.class_mean else 1.0
     found = []
     for group in batched(paths, 25):
         with autocast(data.device, scoring.precision):
             seen = features(net, list(group), statistics, [*train, *validation])
         for rows in seen:
             predicted = predict(rows.float(), len(index), train_labels, classes, weights)
-            found.append(100 * float((predicted == labels).double().mean()))
+            found.append(100 * float(((predicted == labels).double() * worth).mean()))
     return found
 
 

@@ -139,9 +139,13 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
 def scorer(
     net: SuperNet, target: Target, scoring: Any, generator: torch.Generator
 ) -> Callable[[list[PathOf]], list[float]]:
-    """From paths to their accuracy (percent) on the target's validation images."""
+    """From paths to their accuracy (percent) on the target's validation images; `Target.class_mean` says which."""
     statistics, validation, labels = scoring_batches(target, scoring, generator)
-    return lambda paths: rank(net, paths, statistics, validation, labels, scoring.precision).accuracy
+
+    def scores(paths: list[PathOf]) -> list[float]:
+        return rank(net, paths, statistics, validation, labels, scoring.precision, target.class_mean).accuracy
+
+    return scores
 
 
 def digits(path: PathOf) -> str:
