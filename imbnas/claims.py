@@ -77,7 +77,7 @@ HEADINGS = {
     "contradicts": "What does not",
     "open": "What cannot be told",
     "one seed": "Seen in one seed, which tells nothing yet",
-    "not run": "Not run yet",
+    "not run": "Not run yet: no seed of ours has all the cells that it needs",
 }
 
 
@@ -95,7 +95,7 @@ def sentence(row) -> str:
     """One judged claim as a sentence."""
     paper = f"the paper has {points(row.paper)} points"
     if row.verdict == "not run":
-        return f"{row.claim}: {paper}; no seed of ours has all the cells that it needs."
+        return f"{row.claim}: {paper}."
     if row.verdict == "one seed":
         return f"{row.claim}: {points(row.difference)} points; {paper}."
     interval = f"{points(row.low)} to {points(row.high)} in {row.seeds} seeds"
@@ -104,4 +104,4 @@ def sentence(row) -> str:
 
 def points(value: float) -> str:
     """A difference with its sign, as in +0.35 and −1.20."""
-    return f"{value:+.2f}".replace("-", "−")
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
