@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
-from tools import chapters, fits, grid
+from tools import chapters, fits, grid, slim
 
 
 @pytest.fixture
@@ -66,3 +68,15 @@ def test_an_environment_fits_or_does_not() -> None:
     assert fits.satisfied("pytest>=1")
     assert not fits.satisfied("pytest>=999")
     assert not fits.satisfied("a-package-that-nobody-has>=1")
+
+
+def test_a_plot_gets_a_palette_and_a_photograph_keeps_its_colours(tmp_path: Path) -> None:
+    plot = np.full((200, 300, 3), 255, np.uint8)
+    plot[50:150, 50:250] = (42, 111, 151)
+    photograph = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    for name, pixels in {"plot": plot, "photograph": photograph}.items():
+        path = tmp_path / f"{name}.png"
+        Image.fromarray(pixels).save(path)
+        slim.with_palette(path)
+        assert (np.asarray(Image.open(path).convert("RGB")) == pixels).all()
+        assert (Image.open(path).mode == "P") == (name == "plot")

@@ -18,6 +18,7 @@ from pathlib import Path
 import api
 import nbformat
 import yaml
+from slim import slim
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -131,6 +132,7 @@ def build() -> None:
         said = COLOUR.sub("", run.stdout).replace(str(SOURCE) + os.sep, "")
         faults = [line for line in said.splitlines() if "WARNING" in line or "ERROR" in line]
         raise BookFailed("\n".join(faults) or said)
+    slim(BUILD / "html")
     print(f"The book: {(BUILD / 'html' / 'index.html').relative_to(ROOT)}")
 
 
