@@ -103,7 +103,7 @@ class Browser:
         self.wait_for("document.readyState == 'complete' && location.href != 'about:blank'")
         self.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
 
-    def wait_for(self, condition: str, seconds: float = 30) -> None:
+    def wait_for(self, condition: str, seconds: float = 120) -> None:
         """Return when a JavaScript condition holds in the page."""
         deadline = time.monotonic() + seconds
         while not self.evaluate(condition):

@@ -35,10 +35,10 @@ def without_outputs(path: Path) -> None:
 
 def with_palette(path: Path) -> None:
     """Save a figure with 256 colours where nobody could tell: plots do with them, photographs do not."""
-    figure = Image.open(path)
-    if figure.mode == "RGBA" and figure.getextrema()[3][0] < 255:
-        return
-    original = figure.convert("RGB")
+    with Image.open(path) as figure:
+        if figure.mode == "RGBA" and figure.getextrema()[3][0] < 255:
+            return
+        original = figure.convert("RGB")
     reduced = original.quantize(256, dither=Image.Dither.NONE)
     error = np.abs(np.asarray(original, dtype=int) - np.asarray(reduced.convert("RGB"))).mean()
     if error < 0.1:  # of 255
