@@ -98,7 +98,7 @@ def sentence(row) -> str:
         return f"{row.claim}: {paper}."
     if row.verdict == "one seed":
         return f"{row.claim}: {points(row.difference)} points; {paper}."
-    interval = f"{points(row.low)} to {points(row.high)} in {row.seeds} seeds"
+    interval = f"95 % interval {points(row.low)} to {points(row.high)}, {row.seeds} seeds"
     return f"{row.claim}: {points(row.difference)} points, {interval}; {paper}."
 
 

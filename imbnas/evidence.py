@@ -189,22 +189,20 @@ def probability_positive(values: Iterable[float]) -> float:
     return float(stats.t.cdf(values.mean() / error, len(values) - 1))
 
 
-def printed(table: pd.DataFrame, beside: pd.DataFrame = PAPER) -> str:
-    """Table 2 in Markdown: ours with the half width of its interval and the seeds in brackets, `beside` below it."""
+def printed(table: pd.DataFrame, beside: pd.DataFrame = PAPER) -> pd.DataFrame:
+    """Table 2 as texts: ours with the half width of its interval and the seeds in brackets, `beside` below it."""
     cells = {(row.procedure, row.target): in_print(row) for row in table.itertuples()}
-    lines = ["| | " + " | ".join(TARGETS) + " |", "|---" * (len(TARGETS) + 1) + "|"]
+    rows = {}
     for procedure in PROCEDURES:
-        ours = [cells.get((procedure, target), "not run") for target in TARGETS]
-        lines.append(f"| **{procedure}** | " + " | ".join(ours) + " |")
-        theirs = (f"*{beside.loc[procedure, target]:.2f}*" for target in TARGETS)
-        lines.append("| *paper* | " + " | ".join(theirs) + " |")
-    return "\n".join(lines)
+        rows[procedure] = [cells.get((procedure, target), "not run") for target in TARGETS]
+        rows[f"{procedure}, paper"] = [f"{beside.loc[procedure, target]:.2f}" for target in TARGETS]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(TARGETS))
 
 
 def in_print(cell: Any) -> str:
     """One cell of the printed table."""
     half = "" if np.isnan(cell.low) else f" ± {(cell.high - cell.low) / 2:.2f}"
-    same = f", same path as {cell.same_path_as}" if cell.same_path_as else ""
+    same = f"; same path as {cell.same_path_as}" if cell.same_path_as else ""
     return f"{cell.accuracy:.2f}{half} ({cell.seeds}{same})"
 
 
