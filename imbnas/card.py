@@ -14,10 +14,9 @@ from typing import Any
 import yaml
 
 from imbnas import profiles, records
-from imbnas.agreement import final, yardsticks
+from imbnas.agreement import KINDS, agreement, images, scores_of, truth_of, yardsticks
 from imbnas.profiles import Profile
 
-VALID = ("seed", "images", "cells", "tau", "low", "high")
 SIGNAL = ("tau_between_seeds", "mean", "spread", "binomial_error", "tau_with_source_scores", "tau_with_macs", "passed")
 
 
@@ -36,20 +35,22 @@ def validity(profile: Profile, results: Path) -> dict[str, Any] | None:
     study = [r for r in records.read(results / "validity") if same_recipe(r, profile)]
     if not study:
         return None
-    ends = final(study)
-    whole = ends[ends.above.isna()]
-    cells = study[0]["results"]["moments"][-1]["accuracy"]
-    naive = yardsticks(cells, profile.source)
+    ends = {kind: [end(record, kind) for record in study] for kind in KINDS}
+    naive = yardsticks(study[0]["results"]["moments"][-1]["accuracy"], profile.source)
     return records.plain(
         {
             "arm": study[0]["config"]["arm"]["name"],
-            **{
-                f"by_{kind}": whole[whole.score == kind][list(VALID)].to_dict("records")
-                for kind in ("accuracy", "loss")
-            },
+            **{f"by_{kind}": rows for kind, rows in ends.items()},
             "yardsticks": {name: float(row.tau) for name, row in naive.iterrows()},
         }
     )
+
+
+def end(record: dict[str, Any], kind: str) -> dict[str, float]:
+    """The agreement of one record's last scores with the truth."""
+    last = record["results"]["moments"][-1]
+    found = agreement(scores_of(last, kind), truth_of(record))
+    return {"seed": record["config"]["seed"], "images": images(record, last), **found}
 
 
 def signal(profile: Profile, results: Path) -> list[dict[str, Any]] | None:
