@@ -106,6 +106,16 @@ def execute_all(chapters: list[Path]) -> list[Path]:
     return [run.result() for run in runs]
 
 
+def for_readers(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook without marks for the tests; what hides a whole cell is called a solution."""
+    for cell in notebook.cells:
+        cell.source = cell.source.removeprefix("# NBVAL_CHECK_OUTPUT\n")
+        if "hide-cell" in cell.metadata.get("tags", []):
+            words = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+            cell.metadata["mystnb"] = {**words, **cell.metadata.get("mystnb", {})}
+    return notebook
+
+
 def stage(copies: list[Path]) -> None:
     """Lay out what Jupyter Book builds from; time stamps are kept, so that it rebuilds only what changed."""
     shutil.rmtree(SOURCE, ignore_errors=True)
@@ -119,7 +129,9 @@ def stage(copies: list[Path]) -> None:
         config["launch_buttons"] = {}  # with buttons and no address, the theme fails
     (SOURCE / "_config.yml").write_text(yaml.safe_dump(config))
     for copy in copies:
-        shutil.copy2(copy, SOURCE / "book")
+        page = SOURCE / "book" / copy.name
+        nbformat.write(for_readers(nbformat.read(copy, as_version=4)), page)
+        shutil.copystat(copy, page)
 
 
 def build() -> None:
