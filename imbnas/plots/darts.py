@@ -153,13 +153,13 @@ def key(panels: Any) -> None:
 
 def preferences(pulls: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Where α is pulled (rows: operations) after so many steps of the weights (columns), largest pull 1."""
-    ax = ax or axes(2.9)
+    ax = ax or axes(3.4)
     for name, row in (pulls / pulls.abs().max()).iterrows():
         look = LINES[name]
         ax.plot(pulls.columns, row, label=NAMES[name], **look)
     ax.axhline(0, color=QUIET, linewidth=0.9)
     ax.set(xlabel="steps of the weights while α rests", ylabel="pull on α, largest = 1")
-    ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), ncols=2)
+    ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.24), ncols=2)
     return ax
 
 
