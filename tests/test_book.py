@@ -52,18 +52,14 @@ class TestPage:
 
     def test_math_is_typeset(self, browser: Browser, page: str) -> None:
         browser.open((HTML / page).as_uri(), 1280)
-        untouched = (
-            "[...document.querySelectorAll('.math')].filter(math => !math.querySelector('mjx-container'))"
-        )
+        untouched = "[...document.querySelectorAll('.math')].filter(math => !math.querySelector('mjx-container'))"
         assert browser.evaluate(f"{untouched}.map(math => math.textContent)") == []
         assert browser.evaluate("[...document.querySelectorAll('mjx-merror')].map(e => e.textContent)") == []
 
     def test_figures_have_alternatives(self, browser: Browser, page: str) -> None:
         browser.open((HTML / page).as_uri(), 1280)
         images = "[...document.querySelectorAll('main img')]"
-        assert (
-            browser.evaluate(f"{images}.filter(image => !image.naturalWidth).map(image => image.src)") == []
-        )
+        assert browser.evaluate(f"{images}.filter(image => !image.naturalWidth).map(image => image.src)") == []
         assert browser.evaluate(f"{images}.filter(image => !image.alt.trim()).map(image => image.src)") == []
 
     def test_fits_a_phone(self, browser: Browser, page: str) -> None:
