@@ -3,15 +3,17 @@
 python -m imbnas.agreement     write results/validity/agreement.csv, which the book's prose reads
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.benchmark import FEWEST_CELLS, difference, distinct, naive_rankings, ranking
+from imbnas.benchmark import FEWEST_CELLS, SPACE, difference, distinct, naive_rankings, ranking
 
 FOLDER = profiles.ROOT / "results" / "validity"
 Record = Mapping[str, Any]
@@ -130,6 +132,39 @@ def lines(study: Sequence[Record]) -> dict[str, float]:
         return {}
     tau = yardsticks(common_cells(study[0]), truth_of(study[0])).tau
     return {name: tau[name] for name in ("multiply-adds", "12 epochs alone")}
+
+
+def errors(scores: pd.Series, truth: str, above: float = GOOD) -> pd.Series:
+    """What the truth doesn't explain of the scores of good cells: the rest of a straight line."""
+    true = distinct_truth(scores.index, truth)
+    true = true[true > above]
+    line = np.polyfit(true, scores[true.index], 1)
+    return scores[true.index] - np.polyval(line, true)
+
+
+def relatives(cells: Iterable[str]) -> list[tuple[str, str]]:
+    """The pairs among distinct cells that some of their isomorphs make with one gene apart."""
+    cells, members = list(cells), distinct()["members"]
+    owner = {SPACE.from_string(member): cell for cell in cells for member in members[cell]}
+    pairs = set()
+    for path, cell in owner.items():
+        for gene, choice in itertools.product(range(SPACE.genes), range(SPACE.choices)):
+            other = owner.get((*path[:gene], choice, *path[gene + 1 :]), cell)
+            if other != cell:
+                pairs.add((min(cell, other), max(cell, other)))
+    return sorted(pairs)
+
+
+def family(values: pd.Series, repeats: int = 500) -> dict[str, float]:
+    """How alike relatives are: the correlation over their pairs, and its middle 95 % when the values are shuffled."""
+    place = {cell: number for number, cell in enumerate(values.index)}
+    ends = np.array([[place[one], place[other]] for one, other in relatives(values.index)]).T
+    ends = np.hstack([ends, ends[::-1]])  # a pair has no first
+    shuffle, numbers = np.random.default_rng(0), values.to_numpy()
+    chance = [np.corrcoef(shuffle.permutation(numbers)[ends])[0, 1] for _ in range(repeats)]
+    low, high = np.quantile(chance, [0.025, 0.975])
+    correlation = np.corrcoef(numbers[ends])[0, 1]
+    return {"pairs": ends.shape[1] // 2, "correlation": correlation, "low": float(low), "high": float(high)}
 
 
 def as_csv(study: Sequence[Record]) -> str:

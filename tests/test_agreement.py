@@ -1,13 +1,16 @@
 """How the validity study is read: against hand-made records, and the committed table against the raw scores."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from imbnas import agreement, records
-from imbnas.benchmark import distinct, kendall, naive_rankings
+from imbnas.benchmark import SPACE, distinct, kendall, naive_rankings
 from imbnas.stages.validity import arms, sample_cells
 
 CELLS = sample_cells(40)
@@ -58,6 +61,37 @@ def test_any_number_of_records() -> None:
     two = [record([TRUTH], seed) for seed in (0, 1)]
     assert len(agreement.compared(two)) == 4 + 2 * 2 and list(agreement.panels(two)) == ["constant"]
     assert agreement.panels(two)["constant"][1].to_dict() == TRUTH.to_dict()
+
+
+def test_errors_are_what_a_line_leaves() -> None:
+    assert agreement.errors(3 * TRUTH - 7, "cifar10").abs().max() == pytest.approx(0, abs=1e-9)
+    bent = TRUTH.copy()
+    bent[TRUTH.idxmax()] += 5
+    assert agreement.errors(bent, "cifar10").idxmax() == TRUTH.idxmax()
+
+
+def test_relatives_differ_in_one_gene_of_some_isomorph() -> None:
+    cells = sample_cells(100)
+    pairs = agreement.relatives(cells)
+    members = distinct()["members"]
+
+    def apart(one: str, other: str) -> int:
+        paths = [[SPACE.from_string(member) for member in members[cell]] for cell in (one, other)]
+        return min(sum(x != y for x, y in zip(a, b, strict=True)) for a in paths[0] for b in paths[1])
+
+    assert pairs and all(apart(*pair) == 1 for pair in pairs)
+    strangers = [(a, b) for a, b in itertools.combinations(cells[:15], 2) if (min(a, b), max(a, b)) not in set(pairs)]
+    assert all(apart(*pair) > 1 for pair in strangers)
+
+
+def test_what_runs_in_families_is_found_and_what_does_not_is_not() -> None:
+    cells = sample_cells(300)
+    inherited = pd.Series({cell: float(cell.count("skip_connect")) for cell in cells})
+    found = agreement.family(inherited)
+    assert found["correlation"] > found["high"] and found["pairs"] == len(agreement.relatives(cells))
+    noise = pd.Series(np.random.default_rng(1).normal(size=300), cells)
+    found = agreement.family(noise)
+    assert found["low"] < found["correlation"] < found["high"]
 
 
 def test_the_committed_table_is_what_the_raw_scores_say() -> None:

@@ -100,8 +100,8 @@ def growth(frame: pd.DataFrame, yardsticks: Mapping[str, float], missing: str = 
             ax.fill_between(runs.images, runs.low, runs.high, color=look["color"], alpha=0.1, linewidth=0)
     for (name, tau), line in zip(yardsticks.items(), LINES[1:], strict=False):
         ax.axhline(tau, color=NAVY, linewidth=1.1, linestyle=line)
-        ax.annotate(name, (1, tau), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-                    ha="right", color=NAVY, fontsize=9.5)  # fmt: skip
+        ax.annotate(name, (0.01, tau), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
+                    color=NAVY, fontsize=9.5)  # fmt: skip
     ax.axhline(0, color=INK, linewidth=0.8)
     ax.set(xlabel="training images seen (thousands)", ylabel="Kendall's τ to the truth")
     ax.xaxis.set_major_formatter(THOUSANDS)
