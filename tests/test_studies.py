@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
-from imbnas import records
+from imbnas import records, stages
 from imbnas.stages import batch, study, validity
 from imbnas.stages.landscape import Budget, best_so_far, landscape, published, repeat, summary, with_noise
 from imbnas.stages.validity import arms
@@ -30,6 +31,24 @@ def test_a_stage_may_do_without_a_parameter_of_its_chapter() -> None:
     batch(given, stage, also=("arm",))
     with pytest.raises(ValueError, match="unknown parameter arm"):
         batch(given, stage)
+
+
+@pytest.mark.parametrize(("given", "asked"), [({"arm": "constant"}, "validity"), ({"profile": "smoke"}, "supernet")])
+def test_the_chapter_runs_what_its_parameters_ask_for(
+    given: dict[str, str], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two cells of the super-network's chapter, as papermill runs them."""
+    notebook = nbformat.read(Path(__file__).parents[1] / "book" / "04-super-network.ipynb", as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells}
+    called = []
+    for name in ("validity", "supernet"):
+        stage = lambda *run, name=name, **options: called.append(name) or {"stage": name, "identity": ""}  # noqa: E731
+        monkeypatch.setattr(stages, name, stage)
+    namespace: dict[str, object] = {}
+    exec(cells["parameters"], namespace)
+    namespace |= given
+    exec(cells["stage"], namespace)
+    assert called == [asked]
 
 
 def test_an_unknown_arm_is_refused() -> None:

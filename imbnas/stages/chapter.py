@@ -52,7 +52,7 @@ def study(
 
 def own(namespace: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, ...]:
     """The options that are handed on from parameters of this chapter alone."""
-    return tuple(name for name, value in options.items() if namespace.get(name) is value)
+    return tuple(name for name, value in options.items() if name not in PARAMETERS and namespace.get(name) is value)
 
 
 def attempt(stage: Callable[..., Record], *arguments: Any, **options: Any) -> None:
