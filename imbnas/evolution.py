@@ -75,9 +75,7 @@ def evolve(
     if population < 1 or generations < 0 or parents < 1 or min(crossovers, mutations) < 0:
         raise ValueError("expected population and parents of at least 1, and no negative number of children")
     if crossovers + mutations > population:
-        raise ValueError(
-            f"{crossovers} crossovers and {mutations} mutations exceed a population of {population}"
-        )
+        raise ValueError(f"{crossovers} crossovers and {mutations} mutations exceed a population of {population}")
 
     def propose(scored: dict[Path, float]) -> Proposals:
         elite = best_of(scored, parents)
@@ -193,9 +191,7 @@ class _Run:
             raise ValueError(f"score returned {len(values)} numbers for {len(paths)} paths")
         for path, value in zip(paths, values, strict=True):
             if not math.isfinite(value):
-                raise ValueError(
-                    f"the score of {self.space.to_string(path)} is {value}: expected a finite number"
-                )
+                raise ValueError(f"the score of {self.space.to_string(path)} is {value}: expected a finite number")
         self.scored.update(zip(paths, values, strict=True))
 
     def close_generation(self, number: int) -> None:

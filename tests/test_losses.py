@@ -77,9 +77,7 @@ def test_a_balanced_set_has_weights_of_one(scheme):
 def test_beta_spans_no_weighting_to_inverse_frequency():
     counts = [500, 100, 20, 5]
     assert torch.equal(class_weights(counts, beta=0.0), torch.ones(4))
-    torch.testing.assert_close(
-        class_weights(counts, 1 - 1e-9), weights_for(counts, "inverse"), rtol=1e-5, atol=0
-    )
+    torch.testing.assert_close(class_weights(counts, 1 - 1e-9), weights_for(counts, "inverse"), rtol=1e-5, atol=0)
 
 
 def test_named_schemes_by_hand():
@@ -126,9 +124,7 @@ def test_equation_1_as_a_sum_is_a_weighted_mean(batch, lam):
     by_hand = sum(losses) / 12 + lam * sum(w * x for w, x in zip(chosen, losses, strict=True)) / sum(chosen)
     assert total == pytest.approx(by_hand, rel=1e-12)
     rescaled = 1 + lam * 12 / sum(chosen) * weights
-    assert total == pytest.approx(
-        (1 + lam) * float(weighted_cross_entropy(logits, labels, rescaled)), rel=1e-12
-    )
+    assert total == pytest.approx((1 + lam) * float(weighted_cross_entropy(logits, labels, rescaled)), rel=1e-12)
 
 
 def test_equation_1_on_a_balanced_batch_has_weights_one_plus_w(batch):

@@ -149,9 +149,7 @@ def test_names_read_back(space):
     assert parse_space(space.name) == space
 
 
-@pytest.mark.parametrize(
-    "name", ["", "cell3", "cell2-c16-n1", "cell3-c0-n1", "macro-w33-4-4-4", "macro-w32-4-4"]
-)
+@pytest.mark.parametrize("name", ["", "cell3", "cell2-c16-n1", "cell3-c0-n1", "macro-w33-4-4-4", "macro-w32-4-4"])
 def test_unknown_spaces_are_refused(name):
     with pytest.raises(ValueError, match="expected"):
         parse_space(name)

@@ -87,9 +87,7 @@ class CellSpace(Space):
         """
         cells = self.cells_of(path)
         skeleton, tables = _cost_tables(self, num_classes, image_size)
-        return sum(
-            (table[gene] for table, cell in zip(tables, cells, strict=True) for gene in cell), skeleton
-        )
+        return sum((table[gene] for table, cell in zip(tables, cells, strict=True) for gene in cell), skeleton)
 
 
 def _incoming(cell: Path, node: int) -> list[tuple[int, str]]:

@@ -1,0 +1,37 @@
+"""The small world of the chapters: what it is, and that its record covers all of it."""
+
+import torch
+
+from imbnas import play
+
+
+def test_the_target_is_cut_as_any_other() -> None:
+    counts = play.target("exp-0.01").split.counts
+    assert (counts[0], counts[-1], len(counts)) == (200, 2, 20)  # floor(200 * 0.01) images in the last class
+    assert play.target("balance").split.counts == [200] * 20
+
+
+def test_source_and_target_share_no_class() -> None:
+    assert not set(play.source().dataset.class_names) & set(play.target().dataset.class_names)
+
+
+def test_every_path_was_retrained_with_every_seed() -> None:
+    found = play.retrained("exp-0.01")
+    assert found.shape == (64, play.SEEDS) and len(set(found.index)) == 64
+    assert not found.isna().any().any()
+
+
+def test_the_kept_super_network_is_no_guesser() -> None:
+    scores = play.scores(play.supernet(), play.source())
+    assert list(scores.index) == [play.digits(path) for path in play.PATHS]
+    assert scores.mean() > 20  # percent, of ten classes
+
+
+def test_thirds_and_all_are_means_over_the_same_images() -> None:
+    net = play.supernet()
+    net.reset_classifier(20, torch.Generator().manual_seed(0))
+    parts = play.thirds(net, play.target())
+    right, labels = play.hits(net, play.target())
+    assert parts["all"] == 100 * float(right.double().mean())
+    assert parts["head third"] == 100 * float(right[:, labels < 7].double().mean())
+    assert parts["tail third"] == 100 * float(right[:, labels > 13].double().mean())
