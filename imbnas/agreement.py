@@ -126,6 +126,23 @@ def panels(study: Iterable[Record], kind: str = "accuracy") -> dict[str, tuple[p
     return found
 
 
+def adapted(study: Sequence[Record], truths: Iterable[Record], above: float | None = None) -> pd.DataFrame:
+    """Scores after adaptation to balanced CIFAR-100 against its published accuracies, P0's own scores beside them.
+
+    One row per procedure and seed, P0's from the validity records of the same arm and seed; columns as `agreement`.
+    """
+    told = [r for r in truths if r["config"]["target"] == "balance"]
+    known = {(r["config"]["arm"]["name"], r["config"]["seed"]) for r in told}
+    scored = {
+        ("P0", r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
+        for r in study
+        if (r["config"]["arm"]["name"], r["config"]["seed"]) in known
+    } | {(r["config"]["procedure"], r["config"]["seed"]): scores_of(r["results"], "accuracy") for r in told}
+    rows = {key: agreement(scored[key], "cifar100", above) for key in sorted(scored)}
+    index = pd.MultiIndex.from_tuples(rows, names=["procedure", "seed"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=["cells", "tau", "low", "high"])
+
+
 def lines(study: Sequence[Record]) -> dict[str, float]:
     """The yardsticks to draw across a growth curve, on its cells."""
     if not study:

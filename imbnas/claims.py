@@ -102,6 +102,27 @@ def sentence(row) -> str:
     return f"{row.claim}: {points(row.difference)} points, {interval}; {paper}."
 
 
+def ranks_in_words(frame: pd.DataFrame, procedure: str) -> str:
+    """Whether `procedure` ranks the published cells as P0 does: `agreement.adapted` as a sentence in Markdown."""
+    seeds = frame.loc[procedure].index if procedure in frame.index else []
+    seeds = [seed for seed in seeds if ("P0", seed) in frame.index]
+    if not len(seeds):
+        return "Not measured yet."
+    one, other = frame.loc[procedure].loc[seeds], frame.loc["P0"].loc[seeds]
+    figures = ", ".join(f"{taus(frame, procedure, s)} against P0's {taus(frame, 'P0', s)} (seed {s})" for s in seeds)
+    if (one.high < other.low).all():
+        return f"In every seed {procedure} ranks these cells worse than P0 does: {figures}."
+    if (one.low > other.high).all():
+        return f"In every seed {procedure} ranks these cells better than P0 does: {figures}."
+    return f"The intervals of {procedure} and P0 overlap, or the seeds differ: {figures}."
+
+
+def taus(frame: pd.DataFrame, procedure: str, seed: int) -> str:
+    """Kendall's tau with its 95 % interval, as in 0.63 [0.58, 0.67]."""
+    row = frame.loc[(procedure, seed)]
+    return f"{row.tau:.2f} [{row.low:.2f}, {row.high:.2f}]".replace("-", "−")
+
+
 def points(value: float) -> str:
     """A difference with its sign, as in +0.35 and −1.20."""
     return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")

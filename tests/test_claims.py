@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from imbnas.claims import CLAIMS, MARGIN, VERDICTS, Claim, in_words, judge
+from imbnas.claims import CLAIMS, MARGIN, VERDICTS, Claim, in_words, judge, ranks_in_words
 from imbnas.evidence import PROCEDURES, TARGETS
 
 NAN = float("nan")
@@ -86,3 +86,20 @@ def test_every_claim_is_said_once() -> None:
     judged = pd.concat([judge(runs(3, {"P1": 3.0})), judge(runs(1, {}))])
     assert set(judged.verdict) <= set(VERDICTS)
     assert sum(line.startswith("- ") for line in in_words(judged).splitlines()) == len(judged)
+
+
+@pytest.mark.parametrize(
+    ("taus", "said"),
+    [
+        ([0.1, 0.2], "In every seed P1 ranks these cells worse than P0 does: 0.10 [0.05, 0.15] against P0's 0.60"),
+        ([0.8, 0.9], "In every seed P1 ranks these cells better"),
+        ([0.1, 0.9], "overlap, or the seeds differ"),
+        ([0.1, 0.6], "overlap, or the seeds differ"),
+    ],
+)
+def test_ranks_in_words(taus: list[float], said: str) -> None:
+    rows = [("P0", seed, 0.6) for seed in (0, 1)] + [("P1", seed, tau) for seed, tau in enumerate(taus)]
+    frame = pd.DataFrame(rows, columns=["procedure", "seed", "tau"]).set_index(["procedure", "seed"])
+    frame["low"], frame["high"] = frame.tau - 0.05, frame.tau + 0.05
+    assert said in ranks_in_words(frame, "P1")
+    assert ranks_in_words(frame, "P2") == "Not measured yet."
