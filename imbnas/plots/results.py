@@ -222,8 +222,9 @@ def levels(table: pd.DataFrame, profile: str) -> list[Axes]:
 def gaps(ours: Mapping[str, pd.DataFrame], paper: Mapping[str, pd.DataFrame], profile: str = "") -> list[Axes]:
     """Differences in points, one panel per pair of procedures, one row per target.
 
-    ours: `evidence.paired_differences` by title; paper: `evidence.paper_gaps` by the same titles. Hollow and grey is
-    the paper's single run with the interval of its test images; filled is ours, seeds paired.
+    ours: `evidence.paired_differences` by title, empty for the paper's alone; paper: `evidence.paper_gaps` by the
+    same titles. Hollow and grey is the paper's single run with the interval of its test images; filled is ours, seeds
+    paired.
     """
     grid = axes(0.9 + 1.75 * len(paper), len(paper), 1, squeeze=False, sharex=True)[:, 0]
     for ax, (title, theirs) in zip(grid, paper.items(), strict=True):
@@ -239,7 +240,8 @@ def gaps(ours: Mapping[str, pd.DataFrame], paper: Mapping[str, pd.DataFrame], pr
         ax.set(title=title, yticks=range(len(theirs)), yticklabels=theirs.index, ylim=(len(theirs) - 0.4, -0.6))
         ax.grid(axis="y", visible=False)
     grid[-1].set_xlabel("difference (points)")
-    grid[0].plot([], [], "o", color=BLUE, label=f"ours ({profile})" if profile else "ours: no records yet")
+    if ours:
+        grid[0].plot([], [], "o", color=BLUE, label=f"ours ({profile})" if profile else "ours: no records yet")
     grid[0].plot([], [], "o", color=QUIET, markerfacecolor="white", label="the paper's one run")
     grid[0].figure.legend(loc="outside upper center", ncols=2)
     return list(grid)
