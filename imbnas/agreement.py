@@ -193,9 +193,16 @@ def as_csv(study: Sequence[Record]) -> str:
     return table[["ranking", "above", *COMPARED]].to_csv(index=False, float_format="%.4f")
 
 
+def adapted_csv(study: Sequence[Record], truths: Sequence[Record]) -> str:
+    """`adapted` for all cells, a line per procedure and seed."""
+    return adapted(study, truths).to_csv(float_format="%.4f")
+
+
 def main(folder: Path = FOLDER) -> None:
-    """Write the table of all records in `folder` beside them."""
-    records.write_text(folder / "agreement.csv", as_csv(records.read(folder, "validity")))
+    """Write the tables of all records beside them: of the validity study, and of the adaptation against truth."""
+    study, truths = records.read(folder, "validity"), records.read(folder.parent / "truth", "truth")
+    records.write_text(folder / "agreement.csv", as_csv(study))
+    records.write_text(folder.parent / "truth" / "agreement.csv", adapted_csv(study, truths))
 
 
 if __name__ == "__main__":

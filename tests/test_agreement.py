@@ -98,3 +98,10 @@ def test_the_committed_table_is_what_the_raw_scores_say() -> None:
     study = records.read(agreement.FOLDER, "validity")
     table = agreement.FOLDER / "agreement.csv"
     assert not study or table.read_text() == agreement.as_csv(study), "run python -m imbnas.agreement"
+
+
+def test_the_committed_table_of_adaptation_is_what_the_raw_scores_say() -> None:
+    folder = agreement.FOLDER.parent / "truth"
+    study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
+    table = folder / "agreement.csv"
+    assert not truths or table.read_text() == agreement.adapted_csv(study, truths), "run python -m imbnas.agreement"
