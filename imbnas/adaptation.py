@@ -13,6 +13,7 @@ Further keywords go to `imbnas.training.fit` (precision, checkpoint, deadline, r
 """
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from imbnas.data import Batches
 from imbnas.models import SuperNet, use_batch_statistics
-from imbnas.space import Space
+from imbnas.space import Path, Space
 from imbnas.training import Log, PathSampler, Recipe, fit
 
 PROCEDURES = ("P0", "P1", "P2", "P3")
@@ -36,14 +37,25 @@ def train_supernet(
     **options: Any,
 ) -> Log:
     """Single-path training of all of `net` (paper, Eq. 2 and 5): one uniformly drawn path per batch."""
-    sampler = PathSampler(net.space, generator)
     net.train()
+    return train_paths(net, net, batches, recipe, generator, weights=weights, **options)
+
+
+def train_paths(
+    net: SuperNet,
+    logits: Callable[[Tensor, Path], Tensor],
+    batches: Batches,
+    recipe: Recipe,
+    generator: torch.Generator,
+    **options: Any,
+) -> Log:
+    """`fit` with a path drawn for every batch: logits(images, path)."""
+    sampler = PathSampler(net.space, generator)
     return fit(
         net,
-        lambda images: net(images, sampler()),
+        lambda images: logits(images, sampler()),
         batches,
         recipe,
-        weights=weights,
         generators={"paths": generator},
         describe=sampler.describe,
         **options,
@@ -71,25 +83,14 @@ def adapt_p1(
     net = copy.deepcopy(source)
     net.reset_classifier(num_classes, generator)
     use_batch_statistics(net)
-    sampler = PathSampler(net.space, generator)
 
-    def forward(images: Tensor) -> Tensor:
+    def logits(images: Tensor, path: Path) -> Tensor:
         with torch.no_grad():
-            features = net.features(images, sampler())
+            features = net.features(images, path)
         return net.classifier(features)
 
-    log = fit(
-        net,
-        forward,
-        batches,
-        recipe,
-        weights=weights,
-        parameters=list(net.classifier.parameters()),
-        generators={"paths": generator},
-        describe=sampler.describe,
-        **options,
-    )
-    return net, log
+    head = list(net.classifier.parameters())
+    return net, train_paths(net, logits, batches, recipe, generator, weights=weights, parameters=head, **options)
 
 
 def adapt_p2(

@@ -17,7 +17,8 @@ from imbnas import profiles, records
 from imbnas.agreement import KINDS, agreement, images, scores_of, truth_of, yardsticks
 from imbnas.profiles import Profile
 
-SIGNAL = ("tau_between_seeds", "mean", "spread", "binomial_error", "tau_with_source_scores", "tau_with_macs", "passed")
+SIGNAL = ("tau_between_seeds", "mean", "spread", "binomial_error", "tau_with_source_scores", "tau_with_macs")
+JUDGED = ("rankings_agree", "paths_differ")
 
 
 def card(profile: Profile, results: Path = profiles.ROOT / "results") -> dict[str, Any]:
@@ -54,9 +55,11 @@ def end(record: dict[str, Any], kind: str) -> dict[str, float]:
 
 
 def signal(profile: Profile, results: Path) -> list[dict[str, Any]] | None:
-    """The figures of the profile's gate records."""
+    """The figures of the profile's gate records; its third part, retrained accuracies, has no record to be read."""
     found = [
-        {"target": r["config"]["target"], "seed": r["config"]["seed"]} | {name: r["results"][name] for name in SIGNAL}
+        {"target": r["config"]["target"], "seed": r["config"]["seed"]}
+        | {name: r["results"][name] for name in (*SIGNAL, *JUDGED)}
+        | {"retrained_differ": "not run"}
         for r in records.read(results / profile.name, "gate")
     ]
     return found or None

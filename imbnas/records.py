@@ -12,6 +12,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,14 @@ def plain(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Of everything that moves a number."""
-    names = {"imbnas": "imbnas", "torch": "torch", "numpy": "numpy"}
-    from importlib.metadata import PackageNotFoundError, version
+    return {"python": platform.python_version()} | {name: version_of(name) for name in ("imbnas", "torch", "numpy")}
 
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+
+def version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def device_name(device: torch.device) -> str:

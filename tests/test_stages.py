@@ -1,6 +1,8 @@
 """Stages on glyphs at the smallest size: a description in, a record out, the same again after a stop."""
 
 import json
+import statistics
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +11,8 @@ import torch
 from imbnas import profiles, records, stages
 from imbnas.profiles import Scoring, Search
 from imbnas.space import CellSpace, parse_space
-from imbnas.stages.common import named_generator
+from imbnas.stages.common import Clock, named_generator
+from imbnas.stages.gate import figures
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
 from imbnas.training import Recipe, load_tensors
 
@@ -88,6 +91,45 @@ def test_a_search_stopped_between_generations_continues_to_the_same_record(tmp_p
         except stages.Unfinished:
             stops += 1
     assert stops >= 1 and records.equal(whole, parts)
+
+
+def test_the_clock_counts_the_part_under_way():
+    """A search is one long part: `max_seconds` must be able to end it."""
+    clock = Clock(0.05)
+    with clock.part("search"):
+        assert not Clock(None).over and not Clock(60).over
+        time.sleep(0.1)
+        assert clock.over
+
+
+def test_the_gate_judges_agreement_and_spread(tmp_path, tiny):
+    one = run(tmp_path)
+    stages.supernet(one)
+    record = stages.gate(one, paths=12)
+    results = record["results"]
+    first, second, p0 = (results["scores"][name] for name in ("P1-s0", "P1-s1", "P0"))
+    assert len(results["paths"]) == len(first) == len(p0) == 12
+    assert results["spread"] == pytest.approx(statistics.stdev(first), rel=1e-5)
+    assert results["rankings_agree"] == ((results["tau_between_seeds"] or 0) >= 0.5)
+    assert set(record["cost"]["seconds"]) == {"adaptation", "scoring"}
+
+
+@pytest.mark.parametrize(
+    ("second", "spread_of", "agree", "differ"),
+    [([1.0, 2, 3, 4, 5], 10, True, True), ([5.0, 4, 3, 2, 1], 10, False, True), ([1.0, 2, 3, 4, 5], 0.01, True, False)],
+)
+def test_the_gates_verdicts_by_hand(second, spread_of, agree, differ):
+    """Mean 50 on 2,500 images: the binomial error is 1 point."""
+    first = [50 + spread_of * (i - 2) for i in range(5)]
+    found = figures([first, second], first, [1, 2, 3, 4, 5], 2500)
+    assert found["binomial_error"] == pytest.approx(1)
+    assert (found["rankings_agree"], found["paths_differ"]) == (agree, differ)
+
+
+def test_a_gate_with_nothing_to_rank_is_not_passed():
+    found = figures([[1.0] * 4, [1.0] * 4], [1.0, 2, 3, 4], [1, 2, 3, 4], 100)
+    assert found["tau_between_seeds"] is None
+    assert not found["rankings_agree"] and not found["paths_differ"]
 
 
 def test_equal_winners_share_one_retraining(tmp_path, tiny):

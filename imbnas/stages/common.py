@@ -91,6 +91,11 @@ class Clock:
     def deadline(self) -> float | None:
         return None if self.max_seconds is None else self.start + self.max_seconds
 
+    @property
+    def over(self) -> bool:
+        """Whether `max_seconds` have passed, the part under way included."""
+        return self.deadline is not None and time.monotonic() > self.deadline
+
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
         begin = time.monotonic()

@@ -1,7 +1,8 @@
 """Adapt the super-network by one procedure, then search it by evolution: one record per procedure and target."""
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
 
     def keep(state: dict[str, Any]) -> None:
         records.write_text(state_file, json.dumps(state))
-        if clock.deadline is not None and clock.start + sum(clock.seconds.values()) > clock.deadline:
+        if clock.over:
             raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
 
     options = {name: value for name, value in vars(settings.search).items() if name != "cost_samples"}
@@ -153,12 +154,17 @@ def digits(path: PathOf) -> str:
     return "".join(map(str, path))
 
 
+def tau(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Kendall's tau; None where all values of one side are equal and there is nothing to rank."""
+    found = float(kendalltau(one, other).statistic)
+    return None if math.isnan(found) else found
+
+
 def search_results(found: Search, run: Run, cap: float) -> dict[str, Any]:
     """The best path with its cost, the history, every scored path, and how much the score follows the cost."""
     space = run.space_of_paths
     price = space.cost(found.best)
     macs = [space.cost(path).macs for path in found.scored]
-    tau = kendalltau(list(found.scored.values()), macs).statistic
     return {
         "best": {
             "path": digits(found.best),
@@ -168,7 +174,7 @@ def search_results(found: Search, run: Run, cap: float) -> dict[str, Any]:
             "params": price.params,
         },
         "max_cost": cap,
-        "tau_score_cost": None if tau != tau else float(tau),
+        "tau_score_cost": tau(list(found.scored.values()), macs),
         "history": [vars(generation) for generation in found.history],
         "scored": {digits(path): value for path, value in found.scored.items()},
     }
