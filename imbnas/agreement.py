@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.benchmark import FEWEST_CELLS, SPACE, difference, distinct, naive_rankings, ranking
+from imbnas.benchmark import FEWEST_CELLS, SPACE, difference, distinct, kendall, naive_rankings, ranking
 
 FOLDER = profiles.ROOT / "results" / "validity"
 Record = Mapping[str, Any]
+ARM = "constant"  # whose super-networks were adapted
 GOOD = 90.0  # percent: the cells that a search would choose from
 KINDS = {"accuracy": 1, "loss": -1}  # a score is higher where it is better: the loss counts with a minus
 YARDSTICKS = ("multiply-adds", "parameters", "3×3 convolutions", "12 epochs alone")
@@ -193,9 +194,34 @@ def as_csv(study: Sequence[Record]) -> str:
     return table[["ranking", "above", *COMPARED]].to_csv(index=False, float_format="%.4f")
 
 
+def repeats(study: Iterable[Record], truths: Iterable[Record]) -> pd.DataFrame:
+    """How alike a procedure's rankings of two seeds are: two super-networks, trained independently of each other.
+
+    One row per procedure and pair of seeds, on the balanced target; P0's from the validity records.
+    """
+    rankings: dict[str, dict[int, pd.Series]] = {}
+    for record in study:
+        scores = scores_of(record["results"]["moments"][-1], "accuracy")
+        rankings.setdefault("P0", {})[record["config"]["seed"]] = scores
+    for record in (r for r in truths if r["config"]["target"] == "balance"):
+        scores = scores_of(record["results"], "accuracy")
+        rankings.setdefault(record["config"]["procedure"], {})[record["config"]["seed"]] = scores
+    rows = [
+        (procedure, one, other, kendall(seeds[one], seeds[other].to_dict()))
+        for procedure, seeds in sorted(rankings.items())
+        for one, other in itertools.combinations(sorted(seeds), 2)
+    ]
+    return pd.DataFrame(rows, columns=["procedure", "seed", "other", "tau"])
+
+
 def adapted_csv(study: Sequence[Record], truths: Sequence[Record]) -> str:
     """`adapted` for all cells, a line per procedure and seed."""
     return adapted(study, truths).to_csv(float_format="%.4f")
+
+
+def repeats_csv(study: Iterable[Record], truths: Iterable[Record]) -> str:
+    """`repeats` as CSV."""
+    return repeats(study, truths).to_csv(index=False, float_format="%.4f")
 
 
 def main(folder: Path = FOLDER) -> None:
@@ -203,6 +229,8 @@ def main(folder: Path = FOLDER) -> None:
     study, truths = records.read(folder, "validity"), records.read(folder.parent / "truth", "truth")
     records.write_text(folder / "agreement.csv", as_csv(study))
     records.write_text(folder.parent / "truth" / "agreement.csv", adapted_csv(study, truths))
+    same = [r for r in study if r["config"]["arm"]["name"] == ARM]
+    records.write_text(folder.parent / "truth" / "repeats.csv", repeats_csv(same, truths))
 
 
 if __name__ == "__main__":

@@ -105,3 +105,27 @@ def test_the_committed_table_of_adaptation_is_what_the_raw_scores_say() -> None:
     study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
     table = folder / "agreement.csv"
     assert not truths or table.read_text() == agreement.adapted_csv(study, truths), "run python -m imbnas.agreement"
+
+
+def test_the_committed_table_of_repeats_is_what_the_raw_scores_say() -> None:
+    folder = agreement.FOLDER.parent / "truth"
+    study = [r for r in records.read(agreement.FOLDER, "validity") if r["config"]["arm"]["name"] == agreement.ARM]
+    truths = records.read(folder, "truth")
+    table = folder / "repeats.csv"
+    assert not truths or table.read_text() == agreement.repeats_csv(study, truths), "run python -m imbnas.agreement"
+
+
+def test_repeats_by_hand() -> None:
+    """Twelve cells, one pair exchanged: 1 of 66 pairs is discordant, so tau is 64 / 66."""
+    cells = list(distinct().index[:12])
+    scores = {cell: float(i) for i, cell in enumerate(cells)}
+    swapped = scores | {cells[0]: 1.0, cells[1]: 0.0}
+
+    def record(seed: int, accuracy: dict[str, float]) -> dict:
+        return {
+            "config": {"procedure": "P1", "target": "balance", "seed": seed},
+            "results": {"accuracy": accuracy},
+        }
+
+    found = agreement.repeats([], [record(0, scores), record(1, swapped)])
+    assert found.values.tolist() == [["P1", 0, 1, pytest.approx(64 / 66)]]
