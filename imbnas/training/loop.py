@@ -163,9 +163,9 @@ def fit(
     run = Training(model, sgd(parameters, recipe), names, batches, generators or {})
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint)
-    per_epoch = batches.steps_per_epoch
+    device, per_epoch = batches.labels.device, batches.steps_per_epoch
+    weights = None if weights is None else weights.to(device)  # once: a copy in every step would wait every time
     deferred, total = recipe.deferred(weights, per_epoch), recipe.total_steps(per_epoch)
-    on_cpu = next(model.parameters()).device.type == "cpu"
     saved = time.monotonic()
     run.resume_clock()
     pending: list[Outcome] = []
@@ -178,7 +178,7 @@ def fit(
         ends_epoch = run.step % per_epoch == 0 or last
         over = deadline is not None and now > deadline and not last
         due = checkpoint is not None and (now - saved > checkpoint_seconds or over or last)
-        if ends_epoch or due or over or on_cpu:
+        if ends_epoch or due or over or device.type == "cpu":
             collect(run, pending)
         if ends_epoch:
             close_epoch(run, total, report)
