@@ -86,10 +86,11 @@ class Seen:
     def __init__(self) -> None:
         self.first: dict[str, tuple[str, str]] = {}
 
-    def check(self, record: Mapping[str, Any]) -> None:
-        """ValueError where `record` does not go with those before it."""
+    def check(self, record: Mapping[str, Any], what: str = "") -> None:
+        """ValueError where `record` does not go with those before it; `what` it is of: the procedure, if not said."""
         config, file = record["config"], str(record.get("file", "a record"))
         common = {name: str(config[name]) for name in ("data", "space", "recipe", "precision", "split_seed")}
+        common["schema"] = str(record.get("schema"))
         common[f"split of {config['target']}"] = str(record["results"]["split"])
         for name, value in common.items():
             known, other = self.first.setdefault(name, (value, file))
@@ -98,7 +99,7 @@ class Seen:
                     f"{file} has another {name} than {other} ({value} and {known}): a table is of one profile, data "
                     "set, space and split; move one of them to a folder of its own"
                 )
-        cell = f"{config['procedure']} on {config['target']}, seed {config['seed']}"
+        cell = f"{what or config['procedure']} on {config['target']}, seed {config['seed']}"
         if cell in self.first:
             raise ValueError(f"{file} and {self.first[cell][1]} are both of {cell}: delete one of them")
         self.first[cell] = ("", file)
