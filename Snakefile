@@ -3,7 +3,7 @@
 #   make grid PROFILE=laptop SEEDS="0 1"      make grid-plan PROFILE=laptop
 #
 # One seed of the 4 x 4 table is 30 records: 1 super-network, 1 search on the source (P0, the same for every target),
-# 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls.
+# 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, ranking, validity, darts.
 import json
 import sys
 from pathlib import Path
@@ -18,6 +18,12 @@ OUT = config.get("out", "results")
 TARGETS = ["balance", "exp-0.1", "exp-0.01", "step-0.01"]
 PROCEDURES = ["P0", "P1", "P2", "P3"]
 BASELINES = ["resnet32-ce", "resnet32-drw"]
+# the goal `ranking`: how many paths of the fixed set are retrained, on which targets, and whose scores are judged
+RANKED, AGAIN = int(config.get("paths", 24)), 6
+RANKED_ON = str(config.get("targets", "exp-0.01")).split()
+SCORED = ["P0", "control", "P1", "P1-ce", "P2", "P3"]
+if unknown := sorted(set(RANKED_ON) - set(TARGETS)):
+    raise ValueError(f"targets: there is no {unknown[0]}; expected some of {', '.join(TARGETS)}")
 
 PLACE = f"{PROFILE}/{Path(SOURCE).stem}-{Path(DATA).stem}/{SPACE}"
 RECORDS = f"{OUT}/{PLACE}"
@@ -25,6 +31,7 @@ RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept whe
 CHAPTER = {
     "supernet": "book/04-super-network.ipynb",
     "retrain": "book/10-table-2.ipynb",
+    "ranking": "book/11-premise.ipynb",
     **{p: f"book/{number:02d}-{p.lower()}.ipynb" for number, p in enumerate(PROCEDURES, 6)},
 }
 GRID = f"-p profile {PROFILE} -p source {SOURCE} -p target_data {DATA} -p space {SPACE} -p out {OUT}"
@@ -49,6 +56,7 @@ wildcard_constraints:
     procedure="P[123]",
     any_procedure="P[0-3]",
     baseline="|".join(BASELINES),
+    number=r"\d\d",
 
 
 localrules: table
@@ -155,7 +163,70 @@ rule control:
         + END
 
 
-# ---- the study of the chapter on DARTS, which belongs to no profile: make grid GOALS=darts SEEDS="0 1 2"
+# ---- ranking quality: paths of one fixed set retrained, the first 6 with a second seed, and scored by every procedure
+rule ranking:
+    input:
+        expand("{r}/path-{n:02}-{t}-s0.json", r=RECORDS, n=range(RANKED), t=RANKED_ON),
+        expand("{r}/path-{n:02}-{t}-s1.json", r=RECORDS, n=range(min(RANKED, AGAIN)), t=RANKED_ON),
+        expand("{r}/scores-P0-s{s}.json", r=RECORDS, s=SEEDS),
+        expand("{r}/scores-{p}-{t}-s{s}.json", r=RECORDS, p=SCORED[1:], t=RANKED_ON, s=SEEDS),
+
+
+rule path:
+    input: library("models", "training", "stages/retrain.py")
+    output: f"{RECORDS}/path-{{number}}-{{target}}-s{{seed}}.json"
+    params: settings=settings("retrain"), nb=CHAPTER["ranking"], number=lambda w: int(w.number)
+    log:
+        nb=f"{RUNS}/path-{{number}}-{{target}}-s{{seed}}.ipynb",
+        text=f"{RUNS}/path-{{number}}-{{target}}-s{{seed}}.txt",
+    resources: gpu=1
+    retries: 1
+    shell: RUN + " -p path {params.number} -p target {wildcards.target} -p seed {wildcards.seed}" + END
+
+
+rule scores:
+    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", library("evaluation.py", "adaptation.py", "stages/ranking.py")
+    output: f"{RECORDS}/scores-{{scored}}-s{{seed}}.json"
+    wildcard_constraints: scored=f"P0|({'|'.join(SCORED[1:])})-({'|'.join(TARGETS)})"
+    params:
+        settings=settings("scoring", "p1", "p2", "p3"),
+        nb=CHAPTER["ranking"],
+        chosen=lambda w: f"-p procedure {scored_by(w)[0]} -p target {scored_by(w)[1]}",
+    log: nb=f"{RUNS}/scores-{{scored}}-s{{seed}}.ipynb", text=f"{RUNS}/scores-{{scored}}-s{{seed}}.txt"
+    resources: gpu=1
+    retries: 1
+    shell: RUN + " {params.chosen} -p seed {wildcards.seed}" + END
+
+
+def scored_by(wildcards):
+    """Procedure and target of a record of scores; P0's are the same for every target."""
+    target = next((t for t in TARGETS if wildcards.scored.endswith(f"-{t}")), "")
+    return wildcards.scored.removesuffix(f"-{target}") if target else wildcards.scored, target or TARGETS[0]
+
+
+# ---- the studies of a chapter that belong to no profile: make grid GOALS="validity darts" SEEDS="0 1 2"
+VALIDITY = yaml.safe_load(Path("profiles/studies/validity.yaml").read_text())
+VALIDITY_RUNS = str(Path(OUT).parent / "runs" / "validity")
+STUDY = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output -p out {OUT}"
+
+
+rule validity:
+    input: expand("{o}/validity/{a}-s{s}.json", o=OUT, a=VALIDITY["arms"], s=SEEDS)
+
+
+rule validity_arm:
+    input: library("models", "training", "evaluation.py", "stages/validity.py")
+    output: f"{OUT}/validity/{{arm}}-s{{seed}}.json"
+    params:
+        settings=lambda w: json.dumps(VALIDITY["base"] | (VALIDITY["arms"][w.arm] or {}), sort_keys=True),
+        nb=CHAPTER["supernet"],
+    wildcard_constraints: arm="|".join(VALIDITY["arms"])
+    log: nb=f"{VALIDITY_RUNS}/{{arm}}-s{{seed}}.ipynb", text=f"{VALIDITY_RUNS}/{{arm}}-s{{seed}}.txt"
+    resources: gpu=1
+    retries: 1
+    shell: STUDY + " -p arm {wildcards.arm} -p seed {wildcards.seed}" + END
+
+
 DARTS = yaml.safe_load(Path("profiles/studies/darts.yaml").read_text())
 DARTS_RUNS = str(Path(OUT).parent / "runs" / "darts")
 
@@ -174,6 +245,4 @@ rule darts_search:
     log: nb=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.ipynb", text=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
-    shell:
-        f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output -p out {OUT}"
-        + " -p arm {wildcards.arm} -p seed {wildcards.seed}" + END
+    shell: STUDY + " -p arm {wildcards.arm} -p seed {wildcards.seed}" + END

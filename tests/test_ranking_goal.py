@@ -1,0 +1,63 @@
+"""The goal `ranking` of the grid: what the premise's chapter runs, and which records a dry run asks for."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imbnas import stages
+from imbnas.stages import chapter
+
+ROOT = Path(__file__).parents[1]
+RUN = stages.Run(profile="smoke")
+
+
+def plan(*options: str) -> dict[str, int]:
+    """The jobs of a dry run by rule."""
+    line = [sys.executable, "-m", "snakemake", *options, "--dry-run"]
+    run = subprocess.run(line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    pairs = [line.split() for line in run.stdout.splitlines()]
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+@pytest.mark.slow
+def test_paths_per_target_and_six_procedures_are_planned(tmp_path: Path) -> None:
+    settings = ["--config", "profile=smoke", f"out={tmp_path}/results", "seeds=0", "paths=12"]
+    # 12 paths and the first 6 again, on each target; P0's scores once, the other five procedures' on each target
+    planned = plan("ranking", "validity", *settings, "targets=exp-0.01 balance")
+    assert planned["path"] == 2 * 18 and planned["scores"] == 1 + 5 * 2 and planned["supernet"] == 1
+    assert planned["validity_arm"] == 5
+
+
+@pytest.mark.slow
+def test_an_unknown_target_is_named(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "snakemake", "ranking", "--dry-run", "--config", "profile=smoke", "targets=exp-0.5"]
+    run = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode != 0 and "there is no exp-0.5; expected some of balance, exp-0.1" in run.stdout + run.stderr
+
+
+class TestDispatch:
+    @pytest.fixture
+    def done(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        done: list[Any] = []
+        monkeypatch.setattr(chapter, "retrain_path", lambda run, path: done.append(path) or {})
+        monkeypatch.setattr(chapter, "score_paths", lambda run, procedure: done.append(procedure) or {})
+        return done
+
+    def test_a_path_is_retrained_and_a_procedure_scores(self, done: list[Any]) -> None:
+        chapter.of_the_set(RUN, "", 0)  # 0 is a number of a path
+        chapter.of_the_set(RUN, "P1-ce", None)
+        assert done == [0, "P1-ce"]
+
+    @pytest.mark.parametrize(("procedure", "path"), [("", None), ("P1", 3)])
+    def test_one_of_the_two(self, done: list[Any], procedure: str, path: int | None) -> None:
+        with pytest.raises(ValueError, match="expected one of the two"):
+            chapter.of_the_set(RUN, procedure, path)
+
+    def test_an_unknown_procedure_is_named_with_what_was_meant(self, done: list[Any]) -> None:
+        with pytest.raises(ValueError, match=r'procedure is "P1-cee"; did you mean P1-ce\?'):
+            chapter.of_the_set(RUN, "P1-cee", None)
