@@ -1,4 +1,4 @@
-# make book · test · test-all · chapters · grid · grid-plan · bench
+# make book · test · test-all · chapters · grid · grid-plan · record-pack · record-merge · bench
 #
 # Python 3.11 or newer is all that must be there. One that already satisfies requirements.txt (an active
 # environment, say) is used as it is; otherwise .venv is made, and made anew when requirements.txt changes.
@@ -22,7 +22,7 @@ GRID = $(PY) tools/grid.py profile=$(PROFILE) seeds="$(SEEDS)" \
        $(foreach key,SOURCE TARGET_DATA SPACE OUT TARGETS PATHS,$(if $($(key)),$(key)="$($(key))")) \
        --run $(RUN) $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(GOALS),--goals $(GOALS))
 
-.PHONY: book chapters test test-all grid grid-plan bench lint ready which-python clean
+.PHONY: book chapters test test-all grid grid-plan record-pack record-merge bench lint ready which-python clean
 
 book: $(READY)  ## execute copies of the chapters and build the book: _build/html/index.html
 	$(PY) tools/chapters.py book
@@ -47,6 +47,16 @@ grid: $(READY)  ## run what is missing of the experiment grid
 
 grid-plan: $(READY)  ## show what `make grid` would run
 	$(GRID) --dry-run
+
+# the same grid on a GPU machine that has Python with torch and no network; HAS="pandas scipy …" is not carried there
+record-pack: PROFILE = paper
+record-pack: SEEDS = 0 1 2
+record-pack: $(READY)  ## pack code, wheels, data and the script that runs there: DIR=runs/record
+	$(PY) tools/record_pack.py $(or $(DIR),$(error name the folder, make $@ DIR=…)) \
+	    --profile $(PROFILE) --seeds "$(SEEDS)" --has "$(HAS)"
+
+record-merge: $(READY)  ## take back what a slice left: DIR is the folder that run.py was given
+	$(PY) tools/record_merge.py $(or $(DIR),$(error name the folder, make $@ DIR=…))
 
 bench: $(READY)  ## speed beside the plain way and beside peers
 	$(PY) -m benchmarks

@@ -1,0 +1,326 @@
+"""A record run on another machine: the order, what travels there, what comes back, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import record_merge
+import record_pack
+import record_plan
+import record_run
+import torch
+
+from imbnas import records
+from imbnas.training import save_tensors
+
+PLACE = "results/paper/cifar10-cifar100/cell3-c32-n1"
+
+
+class TestPlan:
+    steps = record_plan.by_value("paper", [0, 1])
+
+    def names(self) -> list[str]:
+        return [Path(step["leaves"]).stem for step in self.steps if step["leaves"].startswith(PLACE)]
+
+    def test_the_most_valuable_comes_first(self) -> None:
+        names = self.names()
+        assert names[:5] == [
+            "supernet-s0",
+            "search-P0-s0",
+            "retrain-P0-exp-0.01-s0",
+            "search-P1-exp-0.01-s0",
+            "retrain-P1-exp-0.01-s0",
+        ]
+        in_order = ["exp-0.01-s0", "step-0.01-s0", "exp-0.1-s0", "balance-s0"]
+        firsts = [names.index(f"retrain-P0-{end}") for end in in_order]
+        milestones = [*firsts, names.index("baseline-resnet32-ce-exp-0.01-s0"), names.index("supernet-s1")]
+        assert milestones == sorted(milestones)
+
+    def test_a_seed_is_the_grid_with_its_comparisons(self) -> None:
+        assert len(self.names()) == len(set(self.names())) == 2 * (30 + 8 + 4)
+
+    def test_whatever_a_step_needs_was_left_before_or_is_data(self) -> None:
+        there = {"data/cifar10.npz", "data/cifar100.npz"}
+        for step in self.steps:
+            assert set(step["needs"]) <= there
+            there.add(step["leaves"])
+
+    def test_every_stage_is_tried_first_and_beside_the_records(self) -> None:
+        trial = [step["leaves"] for step in self.steps[:12]]
+        assert all(leaves.startswith("trial/results/smoke") for leaves in trial)
+        kinds = {Path(leaves).name.split("-")[0] for leaves in trial}
+        assert kinds == {"supernet", "search", "retrain", "baseline", "control"}
+        assert not any(step["leaves"].startswith("trial") for step in record_plan.by_value("smoke", [0]))
+
+
+def step(name: str, code: str, **more: Any) -> dict[str, Any]:
+    """A step that is a line of Python; `work` is the folder that it may write to."""
+    prelude = "import pathlib, sys, time; work = pathlib.Path(r'{work}'); (work / 'runs').mkdir(exist_ok=True); "
+    defaults = {"leaves": f"runs/{name}.txt", "needs": [], "work": [], "log": f"runs/{name}.log"}
+    return {"name": name, "command": ["-c", prelude + code]} | defaults | more
+
+
+def leaving(name: str, **more: Any) -> dict[str, Any]:
+    return step(
+        name, f"(work / 'runs/{name}.txt').write_text('done'); open(work / 'order', 'a').write('{name} ')", **more
+    )
+
+
+class Machine:
+    """A pack and a work folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pack, self.work, self.out = folder / "pack", folder / "work", folder / "out"
+        self.pack.mkdir(parents=True)
+        (self.work / "code").mkdir(parents=True)
+        (self.pack / "run.py").write_text(Path(record_run.__file__).read_text())
+
+    def plan(self, *steps: dict[str, Any], data: dict[str, Any] | None = None, taken: Any = None) -> None:
+        plan = {"profile": "paper", "data": data or {}, "taken": taken or {}, "steps": steps}
+        (self.pack / "plan.json").write_text(json.dumps(plan))
+
+    def run(self, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, self.pack / "run.py", *options, "--work", self.work]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def slice(self, *options: str) -> dict[str, str]:
+        """How the steps of a slice ended."""
+        self.said = self.run(str(self.out), *options)
+        return json.loads((self.out / "slice.json").read_text())["states"]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+class TestSlice:
+    def test_steps_run_in_order_each_after_what_it_needs(self, machine: Machine) -> None:
+        machine.plan(leaving("b", needs=["runs/a.txt"]), leaving("a"), leaving("c", needs=["data/none.npz"]))
+        assert machine.slice() == {"b": "finished", "a": "finished", "c": "waiting"}
+        assert (machine.work / "order").read_text() == "a b "
+        assert machine.said.returncode == 0
+        assert machine.slice() == {"b": "finished before", "a": "finished before", "c": "waiting"}
+
+    def test_a_failure_is_told_and_the_rest_goes_on(self, machine: Machine) -> None:
+        machine.plan(step("bad", "raise SystemExit('no such target')"), leaving("good"))
+        why = Path(record_run.__file__).with_name("why.py")
+        (machine.work / "code" / "tools").mkdir()
+        (machine.work / "code" / "tools" / "why.py").write_text(why.read_text())
+        assert machine.slice() == {"bad": "failed", "good": "finished"}
+        assert machine.said.returncode == 1
+        assert "no such target" in machine.said.stdout and "no such target" in (machine.out / "log.txt").read_text()
+
+    def test_unfinished_work_comes_back_and_a_fresh_machine_goes_on_from_it(
+        self, machine: Machine, tmp_path: Path
+    ) -> None:
+        half = (
+            "f = work / 'runs/half-1'; f.exists() and (work / 'runs/half.txt').write_text(''); f.write_text('weights')"
+        )
+        machine.plan(step("half", half, work=["runs/half-*"]))
+        assert machine.slice() == {"half": "unfinished"}
+        root = tmp_path / "project"
+        assert record_merge.merge(machine.out, root) == []
+        assert (root / "runs" / "half-1").read_text() == "weights"
+
+        fresh = Machine(tmp_path / "fresh")
+        fresh.plan(step("half", half, work=["runs/half-*"]))
+        (fresh.work / "runs").mkdir()
+        (fresh.work / "runs" / "half-1").write_bytes((root / "runs" / "half-1").read_bytes())
+        assert fresh.slice() == {"half": "finished"}
+        record_merge.merge(fresh.out, tmp_path / "again")
+        assert {path.name for path in (tmp_path / "again" / "runs").iterdir()} == {"half.txt", "half.log"}
+
+    def test_what_does_not_stop_is_killed(self, machine: Machine) -> None:
+        text = (machine.pack / "run.py").read_text().replace("GRACE = 20", "GRACE = 0.2")
+        (machine.pack / "run.py").write_text(text)
+        machine.plan(step("long", "time.sleep(60)"))
+        assert machine.slice("--seconds", "1") == {"long": "unfinished"}
+
+    def test_only_what_is_named(self, machine: Machine) -> None:
+        machine.plan(leaving("a"), leaving("b"))
+        assert machine.slice("--only", "b") == {"a": "not chosen", "b": "finished"}
+        said = machine.run(str(machine.out), "--only", "z").stderr
+        assert said == "no step begins with z; the plan has a, b\n"
+
+    def test_the_trial_stays_where_it_is(self, machine: Machine, tmp_path: Path) -> None:
+        leave = "p = work / 'trial/t.txt'; p.parent.mkdir(exist_ok=True); p.write_text('')"
+        machine.plan(step("t", leave, leaves="trial/t.txt", log="trial/t.log"))
+        assert machine.slice() == {"t": "finished"}
+        assert record_merge.merge(machine.out, tmp_path / "project") == []
+        assert not (tmp_path / "project").exists()
+
+
+class TestOut:
+    def test_files_of_bounded_size_and_what_finds_no_room_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(record_run, "PART", 40_000)
+        work, out = tmp_path / "work", tmp_path / "out"
+        out.mkdir()
+        (work / "runs").mkdir(parents=True)
+        for name in ("a-1", "b-1", "b-2"):
+            (work / "runs" / name).write_bytes(bytes(90_000 if name == "b-1" else 60_000))
+        steps = [leaving(name, work=[f"runs/{name}-*"]) for name in "ab"]
+        lines: list[str] = []
+        record_run.leave(work, out, {"steps": steps, "taken": {}}, {}, lines)
+        assert [line for line in lines if "left out" in line] != []
+        assert len(list(out.iterdir())) <= record_run.PARTS + 2
+        assert max(path.stat().st_size for path in out.iterdir()) <= 40_000
+        record_merge.merge(out, tmp_path / "project")
+        assert len(list((tmp_path / "project" / "runs").iterdir())) == 2
+
+    def test_what_the_project_has_is_not_sent_again(self, tmp_path: Path) -> None:
+        work, out = tmp_path / "work", tmp_path / "out"
+        out.mkdir()
+        (work / "runs").mkdir(parents=True)
+        (work / "runs" / "a.txt").write_text("done")
+        taken = {"runs/a.txt": record_run.sha256(work / "runs" / "a.txt")}
+        record_run.leave(work, out, {"steps": [leaving("a")], "taken": taken}, {}, [])
+        record_merge.merge(out, tmp_path / "project")
+        assert not (tmp_path / "project").exists()
+
+
+class TestData:
+    @pytest.fixture
+    def packed(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
+        monkeypatch.setenv("IMBNAS_DATA", str(machine.pack.parent))
+        np.savez(machine.pack.parent / "cifar10.npz", train_images=pixels)
+        monkeypatch.setattr(record_pack, "PART", 50_000)
+        card = record_pack.pack_data(machine.pack / "data", "cifar10")
+        assert len(card["parts"]) == 3
+        machine.plan(data={"cifar10.npz": card})
+        return card
+
+    def test_parts_that_come_one_by_one_are_joined(self, machine: Machine, packed: dict[str, Any]) -> None:
+        waiting = machine.pack.parent / "waiting"
+        (machine.pack / "data").rename(waiting)
+        (machine.pack / "data").mkdir()
+        for part in packed["parts"]:
+            assert not (machine.work / "data" / "cifar10.npz").exists()
+            (waiting / part).rename(machine.pack / "data" / part)
+            assert machine.run().returncode == 0
+            (machine.pack / "data" / part).unlink()
+        whole = machine.work / "data" / "cifar10.npz"
+        assert whole.read_bytes() == (machine.pack.parent / "cifar10.npz").read_bytes()
+        assert not list((machine.work / "parts").iterdir())
+
+    def test_a_damaged_part_is_named(self, machine: Machine, packed: dict[str, Any]) -> None:
+        part = machine.pack / "data" / list(packed["parts"])[1]
+        part.write_bytes(part.read_bytes()[:-1] + b"x")
+        run = machine.run()
+        assert run.returncode == 1 and run.stderr == f"{part} is damaged: copy it again, or make the pack anew\n"
+
+    def test_the_same_data_are_not_packed_twice(self, machine: Machine, packed: dict[str, Any]) -> None:
+        before = {path.name: path.stat().st_mtime_ns for path in (machine.pack / "data").iterdir()}
+        assert record_pack.pack_data(machine.pack / "data", "cifar10") == packed
+        assert {path.name: path.stat().st_mtime_ns for path in (machine.pack / "data").iterdir()} == before
+
+    def test_missing_data_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("IMBNAS_DATA", str(tmp_path))
+        with pytest.raises(record_pack.PackFailed, match="cifar100.npz does not exist: put"):
+            record_pack.pack_data(tmp_path / "data", "cifar100")
+
+
+class TestMerge:
+    """A slice with one finished step, whose record has curves and weights beside it."""
+
+    name = f"{PLACE}/supernet-s0"
+
+    def record(self, root: Path, seconds: float = 1.0, accuracy: float = 50.0) -> Path:
+        file = root / f"{self.name}.json"
+        record = records.write(file, "supernet", {"seed": 0}, {"accuracy": accuracy}, {"seconds": seconds})
+        records.write_curves(file.with_suffix(".csv"), [{"step": 1, "loss": 0.5}])
+        save_tensors(file.with_suffix(".safetensors"), {"a": torch.arange(3)}, {"identity": record["identity"]})
+        return file
+
+    def slice(self, tmp_path: Path) -> Path:
+        out = tmp_path / "out"
+        out.mkdir(exist_ok=True)
+        steps = [step("supernet", "", leaves=f"{self.name}.json")]
+        record_run.leave(tmp_path / "work", out, {"steps": steps, "taken": {}}, {}, [])
+        return out
+
+    def test_a_record_comes_with_what_is_beside_it(self, tmp_path: Path) -> None:
+        self.record(tmp_path / "work")
+        assert record_merge.merge(self.slice(tmp_path), tmp_path) == [Path(f"{self.name}.json")]
+        for suffix in (".json", ".csv", ".safetensors"):
+            file = (tmp_path / self.name).with_suffix(suffix)
+            assert file.read_bytes() == (tmp_path / "work" / self.name).with_suffix(suffix).read_bytes()
+        ages = {path.stat().st_mtime for path in (tmp_path / PLACE).iterdir()}
+        assert len(ages) == 1  # so that the grid does not find one older than another
+
+    def test_an_equal_record_stays_as_it_is(self, tmp_path: Path) -> None:
+        self.record(tmp_path / "work", seconds=2.0)
+        here = self.record(tmp_path, seconds=1.0)
+        before = here.read_text()
+        assert record_merge.merge(self.slice(tmp_path), tmp_path) == []
+        assert here.read_text() == before
+
+    @pytest.mark.parametrize(
+        ("fault", "complaint"),
+        [
+            ("other results", "is there already, and differs"),
+            ("other schema", "has schema 2"),
+            ("edited", "was changed after it was written"),
+            ("cut short", "supernet-s0.json is damaged"),
+            ("no record", "comes without its record"),
+            ("words in curves", "is no table of numbers"),
+            ("other weights", "does not belong to the record"),
+            ("half weights", "is not a whole safetensors file"),
+            ("a damaged part", "is missing or damaged"),
+            ("a stranger", "holds elsewhere/x"),
+            ("no slice", "has no slice.json"),
+        ],
+    )
+    def test_all_or_nothing(self, fault: str, complaint: str, tmp_path: Path) -> None:
+        file = self.record(tmp_path / "work")
+        project = tmp_path / "project"
+        curves, weights, text = file.with_suffix(".csv"), file.with_suffix(".safetensors"), file.read_text()
+        match fault:
+            case "other results":
+                self.record(project, accuracy=51.0)
+            case "other schema":
+                file.write_text(text.replace('"schema": 1', '"schema": 2'))
+            case "edited":
+                file.write_text(text.replace('"seed": 0', '"seed": 1'))
+            case "cut short":
+                file.write_text(text[:-20])
+            case "words in curves":
+                curves.write_text("step,loss\n1,low\n")
+            case "other weights":
+                save_tensors(weights, {"a": torch.arange(3)}, {"identity": "another"})
+            case "half weights":
+                weights.write_bytes(weights.read_bytes()[:-3])
+        out = self.slice(tmp_path)
+        if fault in ("no record", "a stranger"):
+            self.pack_by_hand(out, curves, "elsewhere/x" if fault == "a stranger" else f"{self.name}.csv")
+        if fault == "a damaged part":
+            (out / "slice.tar.0").write_bytes(b"x" + (out / "slice.tar.0").read_bytes()[1:])
+        if fault == "no slice":
+            (out / "slice.json").unlink()
+        before = sorted(path.read_bytes() for path in project.rglob("*") if path.is_file())
+        with pytest.raises(ValueError, match=complaint):
+            record_merge.merge(out, project)
+        assert sorted(path.read_bytes() for path in project.rglob("*") if path.is_file()) == before
+
+    def pack_by_hand(self, out: Path, file: Path, name: str) -> None:
+        import tarfile
+
+        with tarfile.open(out / "all.tar", "w") as tar:
+            tar.add(file, name)
+        (out / "slice.json").write_text(json.dumps({"parts": record_run.cut(out / "all.tar", out)}))
+
+    def test_one_message_and_no_traceback(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["record_merge.py", str(tmp_path)])
+        assert record_merge.main() == 1
+        assert capsys.readouterr().err.startswith(
+            f"nothing was taken back: {tmp_path} has no slice.json: name the folder"
+        )

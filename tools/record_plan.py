@@ -1,0 +1,146 @@
+"""What a record run does and in which order: the most valuable record first, so that a run cut short is worth most.
+
+One step is one command that leaves one file. The steps are those of the Snakefile, by value instead of by rule;
+a plan is plain data, so that the machine that runs it needs to know nothing else (`record_run.py`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from record_run import TRIAL
+
+from imbnas.data.sources import CIFAR
+from imbnas.stages import Run
+
+TARGETS = ("exp-0.01", "step-0.01", "exp-0.1", "balance")
+ADAPTED = ("P1", "P2", "P3")
+BASELINES = ("resnet32-ce", "resnet32-drw")
+CHAPTER = {
+    "supernet": "04-super-network",
+    "P0": "06-p0",
+    "P1": "07-p1",
+    "P2": "08-p2",
+    "P3": "09-p3",
+    "control": "06-p0",
+    "retrain": "10-table-2",
+}
+OTHER_SPACE = "macro-w32-4-4-4"
+Step = dict[str, Any]  # name, command (after "python"), leaves, needs, log, work
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The records of one profile in one space; `out` is their folder, as the machine that runs them sees it."""
+
+    profile: str
+    space: str = ""
+    out: str = "results"
+
+    def run(self, seed: int, target: str = "exp-0.01") -> Run:
+        return Run(self.profile, space=self.space, seed=seed, target=target, out=self.out)
+
+    def step(
+        self, run: Run, chapter: str, parts: tuple[str, ...], needs: list[str], work: list[str], **more: str
+    ) -> Step:
+        """The step that leaves the record of `parts` by running a chapter. `work` are globs of its unfinished work."""
+        record = run.file(*parts)
+        runs = Path(self.out).parent / "runs" / run.folder.relative_to(self.out)
+        given = {"profile": run.profile, "space": run.space, "target": run.target, "seed": run.seed, **more}
+        name = f"{{work}}/{runs / record.stem}"
+        command = ["-m", "papermill", "--no-progress-bar", "--log-output", "-p", "out", f"{{work}}/{self.out}"]
+        command += ["-p", "max_seconds", "{seconds}"]
+        command += [word for key, value in given.items() for word in ("-p", key, str(value))]
+        return {
+            "name": f"{run.profile} {run.space} {record.stem}",
+            "command": [*command, f"book/{CHAPTER[chapter]}.ipynb", f"{name}.ipynb"],
+            "leaves": str(record),
+            "needs": needs,
+            "log": str(runs / f"{record.stem}.txt"),
+            "work": [str(runs / glob) for glob in work],
+        }
+
+    def supernet(self, seed: int) -> Step:
+        run = self.run(seed, "balance")
+        return self.step(run, "supernet", ("supernet",), data(run.source), [f"supernet-s{seed}-*"])
+
+    def search(self, seed: int, procedure: str, target: str = "balance") -> Step:
+        run = self.run(seed, target)
+        parts = ("search", procedure, *([] if procedure == "P0" else [target]))
+        start = [] if procedure == "P3" else [str(run.file("supernet"))]
+        needs = start + data(run.source if procedure == "P0" else run.target_data)
+        work = [f"{kind}-{procedure}-{target}-s{seed}-*" for kind in ("adapt", "search")]
+        return self.step(run, procedure, parts, needs, work)
+
+    def retrain(self, seed: int, procedure: str, target: str) -> Step:
+        run = self.run(seed, target)
+        found = run.file("search", procedure, *([] if procedure == "P0" else [target]))
+        work = [f"retrain-{target}-*-s{seed}-*"]
+        needs = [str(found), *data(run.target_data)]
+        return self.step(run, "retrain", ("retrain", procedure, target), needs, work, procedure=procedure)
+
+    def baseline(self, seed: int, name: str, target: str) -> Step:
+        run, work = self.run(seed, target), [f"retrain-{target}-resnet32-s{seed}-*"]
+        return self.step(run, "retrain", ("baseline", name, target), data(run.target_data), work, procedure=name)
+
+    def control(self, seed: int, target: str) -> Step:
+        run = self.run(seed, target)
+        needs = [str(run.file("supernet")), *data(run.target_data)]
+        return self.step(run, "control", ("control", target), needs, [], procedure="control")
+
+    def column(self, seed: int, target: str) -> Iterator[Step]:
+        """One column of Table 2: every procedure on one target, each retraining right after its search."""
+        yield self.retrain(seed, "P0", target)
+        for procedure in ADAPTED:
+            yield self.search(seed, procedure, target)
+            yield self.retrain(seed, procedure, target)
+
+    def table(self, seed: int, targets: tuple[str, ...] = TARGETS) -> Iterator[Step]:
+        """Table 2 for one seed."""
+        yield self.supernet(seed)
+        yield self.search(seed, "P0")
+        for target in targets:
+            yield from self.column(seed, target)
+
+    def comparisons(self, seed: int, targets: tuple[str, ...] = TARGETS) -> Iterator[Step]:
+        """What Table 2 is held against: ResNet-32, and P0's backbone with a classifier per path."""
+        for target in targets:
+            yield from (self.baseline(seed, name, target) for name in BASELINES)
+        yield from (self.control(seed, target) for target in targets)
+
+
+def data(name: str) -> list[str]:
+    """The file that a data set needs: glyphs are drawn where they are used."""
+    return [f"data/{name}.npz"] if name in CIFAR else []
+
+
+def trial(profile: str) -> Iterator[Step]:
+    """Every kind of stage once, at smoke size; beside the records of any other profile, not among them."""
+    grid = Grid("smoke", out="results" if profile == "smoke" else f"{TRIAL}/results")
+    yield from grid.table(0, ("exp-0.01",))
+    yield from grid.comparisons(0, ("exp-0.01",))
+
+
+def speed(profile: str) -> Step:
+    """How fast this machine trains, one network at a time and several side by side."""
+    file = f"runs/{profile}/speed.txt"
+    command = ["-m", "benchmarks.device", "--out", f"{{work}}/{file}"]
+    return {
+        "name": "speed",
+        "command": command,
+        "leaves": file,
+        "needs": [],
+        "log": f"runs/{profile}/speed.log",
+        "work": [],
+    }
+
+
+def by_value(profile: str, seeds: list[int], other_space: str = OTHER_SPACE) -> list[Step]:
+    """The whole plan: a trial, the speed, then seed after seed, and the other space for the first seed at the end."""
+    grid, steps = Grid(profile), [*trial(profile), speed(profile)]
+    for seed in seeds:
+        steps += [*grid.table(seed), *grid.comparisons(seed)]
+    if other_space and other_space != grid.run(0).space:
+        steps += Grid(profile, other_space).table(seeds[0])
+    return list({step["leaves"]: step for step in steps}.values())

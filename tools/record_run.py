@@ -1,0 +1,318 @@
+"""Run a slice of a record run on a machine that has Python with torch, and nothing else of what the book needs.
+
+    python3 run.py                take in what came along: code, wheels, parts of the data
+    python3 run.py OUT            and run for 500 seconds, leaving in OUT what there is to take back
+    python3 run.py OUT --seconds 300 --at-once 4 --only supernet retrain-P1
+
+Made by `make record-pack`, which lays plan, code, wheels and data beside it. Each slice continues from the one before,
+on this machine or on a fresh one whose pack was made after `make record-merge`. Needs the standard library alone.
+"""
+
+import argparse
+import hashlib
+import json
+import lzma
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+PACK = Path(__file__).resolve().parent
+PLAN = "plan.json"
+TRIAL = "trial"  # the folder of records that show that this machine works; they stay here
+PART = 15_000_000  # bytes of a file of OUT; PARTS of them, and two small ones, are all that is left there
+PARTS = 4
+START = 10  # seconds that a stage needs before its own clock runs
+GRACE = 20  # seconds after which a stage that does not stop in time is killed; its checkpoint is younger than that
+Step = dict[str, Any]
+
+
+class RunFailed(Exception):
+    """A pack or a part of it that cannot be used; the message says how to mend it."""
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ------------------------------------------------------------------------------------ taking in the pack
+
+
+def take_in(pack: Path, work: Path, plan: dict[str, Any]) -> None:
+    """Lay out what this pack brought; what earlier calls brought stays."""
+    work.mkdir(parents=True, exist_ok=True)
+    if (pack / "code.tar.gz").exists():
+        shutil.rmtree(work / "code", ignore_errors=True)
+        unpack(pack / "code.tar.gz", work / "code")
+    if (pack / "taken.tar").exists():
+        unpack(pack / "taken.tar", work)
+    install(sorted(pack.glob("wheels/*.whl")), work / "site")
+    for name, data in plan["data"].items():
+        take_data(pack / "data", work, name, data)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Files that the folder lacks; a record or checkpoint that this machine made is at least as new."""
+    with tarfile.open(archive) as tar:
+        missing = [member for member in tar if not (folder / member.name).exists()]
+        tar.extractall(folder, missing, filter="data")
+
+
+def plain_name(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def install(wheels: list[Path], site: Path) -> None:
+    """Install the wheels of those packages that this Python lacks, into a folder of their own."""
+    there = {plain_name(found.name) for found in distributions(path=[*sys.path, str(site)])}
+    lacking = [wheel for wheel in wheels if plain_name(wheel.name.split("-")[0]) not in there]
+    if lacking:
+        options = ["--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", "--target", str(site)]
+        run = subprocess.run(
+            [sys.executable, "-m", "pip", "install", *options, *lacking], capture_output=True, text=True
+        )
+        if run.returncode:
+            raise RunFailed(f"the wheels could not be installed: {run.stderr.strip()}")
+
+
+def take_data(folder: Path, work: Path, name: str, data: dict[str, Any]) -> None:
+    """Keep the parts that came along; once all are here, join them to `name`."""
+    whole = work / "data" / name
+    parts = [work / "parts" / part for part in data["parts"]]
+    for part in parts:
+        source = folder / part.name
+        if source.exists() and not part.exists() and not whole.exists():
+            if sha256(source) != data["parts"][part.name]:
+                raise RunFailed(f"{source} is damaged: copy it again, or make the pack anew")
+            part.parent.mkdir(exist_ok=True)
+            shutil.copy(source, partial(part))
+            partial(part).replace(part)
+    if not whole.exists() and all(part.exists() for part in parts):
+        join(parts, whole, data["sha256"])
+
+
+def partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def join(parts: list[Path], whole: Path, expected: str) -> None:
+    """Decompress the parts, one after the other, to one file."""
+    whole.parent.mkdir(exist_ok=True)
+    decompressor = lzma.LZMADecompressor()
+    with open(partial(whole), "wb") as file:
+        for part in parts:
+            file.write(decompressor.decompress(part.read_bytes()))
+    if sha256(partial(whole)) != expected:
+        raise RunFailed(f"{whole.name} is not what was packed: make the pack anew")
+    partial(whole).replace(whole)
+    for part in parts:
+        part.unlink()
+
+
+# ------------------------------------------------------------------------------------ running what can run
+
+
+class Slice:
+    """Steps in their order, as many at once as there is room for, until none is left or the time is over."""
+
+    def __init__(self, steps: list[Step], work: Path, seconds: float, at_once: int, begin: float) -> None:
+        self.steps, self.work, self.at_once = steps, work, at_once
+        self.deadline = begin + seconds
+        self.running: dict[str, tuple[Step, subprocess.Popen]] = {}
+        self.states = {step["leaves"]: self.state_before(step) for step in steps}
+
+    def state_before(self, step: Step) -> str:
+        return "finished before" if (self.work / step["leaves"]).exists() else "waiting"
+
+    @property
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def ready(self) -> Iterator[Step]:
+        """What has not been tried in this slice, and needs nothing that is missing."""
+        for step in self.steps:
+            if self.states[step["leaves"]] == "waiting" and all((self.work / need).exists() for need in step["needs"]):
+                yield step
+
+    def start(self, step: Step) -> None:
+        seconds = max(1, int(self.left - START))
+        command = [word.format(work=self.work, seconds=seconds) for word in step["command"]]
+        paths = [str(self.work / "code"), str(self.work / "site"), os.environ.get("PYTHONPATH", "")]
+        own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "IMBNAS_DATA": str(self.work / "data")}
+        log = self.work / step["log"]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "a") as file:
+            self.running[step["leaves"]] = (
+                step,
+                subprocess.Popen(
+                    [sys.executable, *command],
+                    cwd=self.work / "code",
+                    env={"OMP_NUM_THREADS": "1", **os.environ, **own},
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                ),
+            )
+        self.states[step["leaves"]] = "running"
+
+    def collect(self) -> list[tuple[Step, str]]:
+        """The steps that ended since the last look, and how."""
+        ended = [(step, process) for step, process in self.running.values() if process.poll() is not None]
+        for step, process in ended:
+            del self.running[step["leaves"]]
+            there = (self.work / step["leaves"]).exists()
+            self.states[step["leaves"]] = "finished" if there else "failed" if process.returncode > 0 else "unfinished"
+        return [(step, self.states[step["leaves"]]) for step, _ in ended]
+
+    def stop_late_ones(self) -> None:
+        """Kill what should have stopped by itself: the checkpoint from before is whole."""
+        if self.left < -GRACE:
+            for _, process in self.running.values():
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def run(self) -> Iterator[tuple[Step, str]]:
+        """Run, and yield each step that ended with how it ended."""
+        while True:
+            yield from self.collect()
+            room = self.at_once - len(self.running)
+            for step in list(self.ready())[:room] if self.left > 0 else []:
+                self.start(step)
+            if not self.running:
+                return
+            self.stop_late_ones()
+            time.sleep(0.1)
+
+
+# ------------------------------------------------------------------------------------ what is to be taken back
+
+
+def unfinished_work(work: Path, steps: Iterable[Step]) -> list[Path]:
+    """Checkpoints and search states of the steps that have left nothing yet, the newest first."""
+    open_steps = [step for step in steps if not (work / step["leaves"]).exists()]
+    found = {path for step in open_steps for glob in step["work"] for path in work.glob(glob)}
+    return sorted(found, key=lambda path: -path.stat().st_mtime)
+
+
+def results(work: Path, steps: Iterable[Step]) -> list[Path]:
+    """What finished steps left, with curves and weights beside it."""
+    leaves = [work / step["leaves"] for step in steps]
+    beside = [leaf.with_suffix(suffix) for leaf in leaves if leaf.exists() for suffix in (".csv", ".safetensors")]
+    return [path for path in [*leaves, *beside] if path.exists()]
+
+
+def leave(work: Path, out: Path, plan: dict[str, Any], states: dict[str, str], lines: list[str]) -> None:
+    """Put into `out` what the project does not have yet: results first, then unfinished work while there is room."""
+    steps, taken = plan["steps"], plan["taken"]
+    new = [path for path in results(work, steps) if taken.get(str(path.relative_to(work))) != sha256(path)]
+    logs = [work / step["log"] for step in steps if states.get(step["leaves"]) in ("finished", "unfinished", "failed")]
+    sent, room = [], PART * PARTS - 20_000
+    for path in dict.fromkeys([*new, *logs, *unfinished_work(work, steps)]):
+        if path.is_relative_to(work / TRIAL):
+            continue
+        size = 2048 + path.stat().st_size
+        if size <= room:
+            sent.append(path)
+            room -= size
+        else:
+            lines.append(f"left out, no room: {path.relative_to(work)}")
+    with tempfile.TemporaryDirectory(dir=work) as scratch:
+        archive = Path(scratch) / "slice.tar"
+        with tarfile.open(archive, "w") as tar:
+            for path in sent:
+                tar.add(path, str(path.relative_to(work)))
+        parts = cut(archive, out)
+    summary = {"parts": parts, "states": {step["name"]: states.get(step["leaves"], "not chosen") for step in steps}}
+    write(out / "slice.json", json.dumps(summary, indent=1))
+    write(out / "log.txt", "\n".join(lines) + "\n")
+
+
+def cut(archive: Path, out: Path) -> dict[str, str]:
+    """The archive in parts of `PART` bytes in `out`, and their checksums."""
+    parts = {}
+    with open(archive, "rb") as file:
+        while block := file.read(PART):
+            path = out / f"slice.tar.{len(parts)}"
+            write(path, block)
+            parts[path.name] = hashlib.sha256(block).hexdigest()
+    return parts
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all."""
+    partial(path).write_bytes(content.encode() if isinstance(content, str) else content)
+    partial(path).replace(path)
+
+
+# ------------------------------------------------------------------------------------ the command
+
+
+def chosen(steps: list[Step], only: list[str]) -> list[Step]:
+    """The steps whose file's name begins with one of `only`; all of them when none is given."""
+    found = [step for step in steps if not only or Path(step["leaves"]).name.startswith(tuple(only))]
+    if not found:
+        names = ", ".join(Path(step["leaves"]).stem for step in steps)
+        raise RunFailed(f"no step begins with {' or '.join(only)}; the plan has {names}")
+    return found
+
+
+def why(work: Path, step: Step) -> str:
+    """Why a step failed, in one message."""
+    tool = [sys.executable, str(work / "code" / "tools" / "why.py"), str(work / step["log"])]
+    return subprocess.run(tool, capture_output=True, text=True).stderr.strip()
+
+
+def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float) -> int:
+    """Run, and after every step that ends renew what is in OUT, so that a kill loses no record."""
+    work, out = arguments.work.resolve(), arguments.out.resolve()
+    lines: list[str] = []
+    under_way = Slice(chosen(plan["steps"], arguments.only), work, arguments.seconds, arguments.at_once, begin)
+    out.mkdir(parents=True, exist_ok=True)
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    for step, state in under_way.run():
+        say(f"{time.monotonic() - begin:5.0f} s  {state:10} {step['name']}")
+        if state == "failed":
+            say(why(work, step))
+        leave(work, out, plan, under_way.states, lines)
+    counts = {state: list(under_way.states.values()).count(state) for state in dict.fromkeys(under_way.states.values())}
+    say(" · ".join(f"{count} {state}" for state, count in counts.items()))
+    leave(work, out, plan, under_way.states, lines)
+    return 1 if "failed" in counts else 0
+
+
+def main() -> int:
+    begin = time.monotonic()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", nargs="?", type=Path, metavar="OUT", help="an empty folder for what is to be taken back")
+    parser.add_argument("--seconds", type=float, default=500, help="when to stop, counted from here (default 500)")
+    parser.add_argument("--at-once", type=int, default=1, help="steps side by side (default 1)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="beginnings of records' names")
+    parser.add_argument(
+        "--work", type=Path, default=Path(tempfile.gettempdir()) / "imbnas-record-run", help="(default %(default)s)"
+    )
+    arguments = parser.parse_args()
+    try:
+        plan = json.loads((PACK / PLAN).read_text())
+        take_in(PACK, arguments.work.resolve(), plan)
+        return run_slice(arguments, plan, begin) if arguments.out else 0
+    except (RunFailed, OSError, lzma.LZMAError, tarfile.TarError) as fault:
+        print(fault, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
