@@ -3,35 +3,17 @@
 import json
 import statistics
 import time
-from dataclasses import replace
 
 import pytest
 import torch
 
-from imbnas import profiles, records, stages
-from imbnas.profiles import Scoring, Search
+from imbnas import records, stages
 from imbnas.space import CellSpace, parse_space
 from imbnas.stages.common import Clock, named_generator
 from imbnas.stages.gate import figures
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
-from imbnas.training import Recipe, load_tensors
-
-TINY = Recipe(4, 0.05, unit="steps", batch_size=16, reweight_from=2)
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """A profile of a few steps, so that every stage runs in a second or two."""
-    base = profiles.load("smoke")
-    recipes = {name: TINY for name in profiles.RECIPES}
-    search = Search(generations=1, population=4, crossovers=1, mutations=1, parents=2, cost_samples=50)
-    small = replace(base, space="cell3-c4-n1", **recipes, search=search, scoring=Scoring(1, 32, 32))
-    load = profiles.load
-    monkeypatch.setattr(profiles, "load", lambda name: small if name == "smoke" else load(name))
-
-
-def run(tmp_path, **changes):
-    return stages.Run(profile="smoke", out=str(tmp_path / "results"), **changes)
+from imbnas.training import load_tensors
+from tests.tiny import run
 
 
 def test_one_column_of_the_grid_leaves_its_records(tmp_path, tiny):

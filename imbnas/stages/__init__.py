@@ -1,11 +1,12 @@
 """The stages of the grid: a description in, a record out. A chapter shows how; these do it headlessly."""
 
-from imbnas.stages.chapter import batch, stand_alone, study, unadapted
+from imbnas.stages.chapter import batch, of_the_set, stand_alone, study, unadapted
 from imbnas.stages.common import Run, Target, load_target, named_generator, scoring_batches
 from imbnas.stages.control import control
 from imbnas.stages.darts import darts
 from imbnas.stages.gate import gate
 from imbnas.stages.landscape import landscape
+from imbnas.stages.ranking import ranked_paths, retrain_path, score_paths
 from imbnas.stages.retrain import baseline, retrain
 from imbnas.stages.search import search
 from imbnas.stages.supernet import load_supernet, supernet
@@ -26,8 +27,12 @@ __all__ = [
     "load_supernet",
     "load_target",
     "named_generator",
+    "of_the_set",
+    "ranked_paths",
     "retrain",
+    "retrain_path",
     "scoring_batches",
+    "score_paths",
     "search",
     "study",
     "stand_alone",

@@ -9,6 +9,8 @@ from typing import Any
 from imbnas.adaptation import PROCEDURES
 from imbnas.stages.common import Run
 from imbnas.stages.control import control
+from imbnas.stages.ranking import PROCEDURES as SCORED
+from imbnas.stages.ranking import retrain_path, score_paths
 from imbnas.stages.retrain import BASELINES, baseline, retrain
 from imbnas.stages.search import search
 from imbnas.training import Unfinished
@@ -125,6 +127,18 @@ def unadapted(run: Run, procedure: str) -> Record:
 def stand_alone(run: Run, procedure: str) -> Record:
     """What Table 2's chapter runs: the retraining of a procedure's winner, or of a baseline."""
     return one_of(procedure, dict.fromkeys(PROCEDURES, retrain) | dict.fromkeys(BASELINES, baseline))(run, procedure)
+
+
+def of_the_set(run: Run, procedure: str, path: int | None) -> Record:
+    """What the premise's chapter runs: the retraining of one path of the set, or a procedure's scores of them all."""
+    if (path is None) == (not procedure):
+        raise ValueError(
+            f'path is {path} and procedure is "{procedure}"; expected one of the two: the number of a path to be '
+            "retrained, or the procedure whose scores are wanted"
+        )
+    if path is not None:
+        return retrain_path(run, path)
+    return one_of(procedure, dict.fromkeys(SCORED, score_paths))(run, procedure)
 
 
 def one_of(procedure: str, stages: Mapping[str, Callable[..., Record]]) -> Callable[..., Record]:

@@ -95,7 +95,7 @@ def adapted(
     data = named_generator(run.seed, *names, "data")
     batches = Batches(target.dataset, target.split.search_train, recipe.batch_size, data)
     options = {
-        "weights": target.weights,
+        "weights": target.weights if config.get("reweight", True) else None,
         "precision": run.settings.precision,
         "checkpoint": run.work_file(config, *names),
         "deadline": deadline,

@@ -4,22 +4,64 @@ The target is CIFAR-100. For "balance" the published CIFAR-100 accuracies are th
 retrained; a long-tailed target shows how far the ranking depends on the label distribution at all.
 """
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from imbnas import profiles, records
 from imbnas.adaptation import adapt_p1, adapt_p2, search_p3
 from imbnas.data import Batches
+from imbnas.evaluation import rank
 from imbnas.models import SuperNet
 from imbnas.profiles import build
-from imbnas.stages.common import Clock, Target, best_device, cost, load_target, named_generator, progress
+from imbnas.stages.common import (
+    Clock,
+    Target,
+    best_device,
+    cost,
+    load_target,
+    named_generator,
+    progress,
+    scoring_batches,
+)
 from imbnas.stages.control import ridge_scores
-from imbnas.stages.validity import Arm, arm_called, sample_cells, score_cells, study, trained
+from imbnas.stages.validity import Arm, arm_called, begin, sample_cells, study, trained, work_folder
 from imbnas.training import Log, Recipe
 
 PROCEDURES = ("control", "P1", "P1-ce", "P2", "P3")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One thing changed about an adaptation, to find out what its scores measure.
+
+    data: the target's data set, whose published accuracies are the truth. after: the part of the source's training
+    that was done, 0 for random weights. statistics: whose images batch norm is re-estimated on at scoring, "target"
+    or "source". last_norm: whether the features pass the last batch norm before they are averaged.
+    """
+
+    data: str = "cifar100"
+    after: float = 1.0
+    statistics: str = "target"
+    last_norm: bool = True
+    cells: int = 300
+
+
+def variants() -> dict[str, Variant]:
+    """Every variant of the study's file by its name; "" changes nothing."""
+    named = study()["truth"]["variants"]
+    return {"": Variant()} | {name: build(Variant, values, f"truth variant {name}") for name, values in named.items()}
+
+
+def variant_called(name: str) -> Variant:
+    """One variant by its name."""
+    if name not in variants():
+        raise ValueError(f'truth variant is "{name}"; expected one of {", ".join(filter(None, variants()))}')
+    return variants()[name]
 
 
 def truth(
@@ -29,44 +71,69 @@ def truth(
     seed: int = 0,
     out: str = "",
     max_seconds: float | None = None,
+    variant: str = "",
 ) -> dict[str, Any]:
     """Adapt the super-network of a validity `arm` to CIFAR-100 and score the study's cells.
 
-    Writes <out>/truth/<arm>-<procedure>-<target>-s<seed>.json. "control" adapts nothing: a ridge classifier per cell;
-    "P1-ce" is P1 with plain cross-entropy, which differs on a long-tailed target only.
+    Writes <out>/truth/<arm>-<procedure>[-<variant>]-<target>-s<seed>.json. "control" adapts nothing: a ridge
+    classifier per cell; "P1-ce" is P1 with plain cross-entropy, which differs on a long-tailed target only.
     """
     if procedure not in PROCEDURES:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
+    chosen, changed = arm_called(arm), variant_called(variant)
     folder, device, clock = Path(out or profiles.ROOT / "results"), best_device(), Clock(max_seconds)
-    settings = study()["truth"]
-    chosen = arm_called(arm)
-    recipe = build(Recipe, settings["recipes"].get(procedure.removesuffix("-ce"), {"length": 1, "rate": 1}), procedure)
-    if procedure == "P3":
-        recipe = chosen.recipe
+    recipe = chosen.recipe if procedure == "P3" else adaptation_recipe(procedure)
+    data = load_target(changed.data, target, 0, device)
     config = {
         "arm": chosen,
         "procedure": procedure,
-        "data": "cifar100",
+        "data": changed.data,
         "target": target,
         "recipe": recipe,
         "seed": seed,
     }
-    data = load_target("cifar100", target, 0, device)
-    kept = (
-        folder.parent
-        / "runs"
-        / "truth"
-        / f"{arm}-{procedure}-{target}-s{seed}-{records.identity(records.plain(config))}"
-    )
+    if variant:
+        config["variant"] = {"name": variant} | vars(changed)
+    name = "-".join([arm, procedure, *filter(None, [variant]), target, f"s{seed}"])
+    kept = folder.parent / "runs" / "truth" / f"{name}-{records.identity(records.plain(config))}"
     with clock.part("source"):
-        source = trained(chosen, seed, folder, device)
+        source = source_of(chosen, changed, seed, folder, device)
     with clock.part("adaptation"):
         net, log = adapted(procedure, source, chosen, data, recipe, seed, kept, clock.deadline)
     with clock.part("scoring"):
-        scores = scored(procedure, net, chosen, data, settings)
-    file = folder / "truth" / f"{arm}-{procedure}-{target}-s{seed}.json"
+        scores = scored(procedure, net, chosen, changed, data)
+    file = folder / "truth" / f"{name}.json"
     records.write_curves(file.with_suffix(".csv"), log.rows)
     return records.write(file, "truth", config, {"split": data.split.hash, **scores}, cost(clock, device))
+
+
+def adaptation_recipe(procedure: str) -> Recipe:
+    """The study's recipe of a procedure; the control trains nothing."""
+    entry = study()["truth"]["recipes"].get(procedure.removesuffix("-ce"), {"length": 1, "rate": 1})
+    return build(Recipe, entry, procedure)
+
+
+def source_of(arm: Arm, variant: Variant, seed: int, folder: Path, device: torch.device) -> SuperNet:
+    """The arm's super-network after the part of its training that `variant` asks for."""
+    if variant.after == 1:
+        net = trained(arm, seed, folder, device)
+    else:
+        net = part_trained(arm, variant.after, seed, folder, device)
+    if not variant.last_norm:
+        net.backbone.head[0], net.backbone.head[1] = nn.Identity(), nn.Identity()
+    return net
+
+
+def part_trained(arm: Arm, part: float, seed: int, folder: Path, device: torch.device) -> SuperNet:
+    """The beginning of an arm's training; its rate must be constant, or the beginning would not be one."""
+    if arm.recipe.shape != "constant":
+        raise ValueError(f"the arm {arm.name} anneals its rate: only an arm of constant rate can be stopped early")
+    course = begin(arm, seed, device)
+    steps = round(part * arm.recipe.total_steps(course.batches.steps_per_epoch))
+    if steps:
+        course.arm = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, length=steps, unit="steps"))
+        course.train(work_folder(course.arm, seed, folder))
+    return course.net
 
 
 def adapted(
@@ -99,13 +166,21 @@ def adapted(
     return adapt(source, classes, batches, recipe, generator, **options)
 
 
-def scored(procedure: str, net: SuperNet, arm: Arm, data: Target, settings: dict[str, Any]) -> dict[str, Any]:
+def scored(procedure: str, net: SuperNet, arm: Arm, variant: Variant, data: Target) -> dict[str, Any]:
     """Scores of the study's cells: accuracy, and the loss where there is a shared classifier."""
-    if procedure != "control":
-        return score_cells(net, arm.cells, data, arm.scoring)
-    cells = sample_cells(arm.cells)
-    paths = [net.space.from_string(cell) for cell in cells]
-    generator = named_generator(0, "validity", "scoring")
-    with torch.inference_mode():
-        scores = ridge_scores(net, paths, data, arm.scoring, generator, images=settings["ridge_images"])
-    return {"accuracy": dict(zip(cells, scores, strict=True))}
+    cells = sample_cells(variant.cells)
+    paths, generator = [net.space.from_string(cell) for cell in cells], named_generator(0, "validity", "scoring")
+    if procedure == "control":
+        images = study()["truth"]["ridge_images"]
+        with torch.inference_mode():
+            scores = ridge_scores(net, paths, data, arm.scoring, generator, images=images)
+        return {"accuracy": dict(zip(cells, scores, strict=True))}
+    statistics, validation, labels = scoring_batches(data, arm.scoring, generator)
+    if variant.statistics == "source":
+        source = load_target(arm.data, "balance", 0, data.dataset.device)
+        statistics, _, _ = scoring_batches(source, arm.scoring, named_generator(0, "validity", "scoring"))
+    scores = rank(net, paths, statistics, validation, labels, arm.scoring.precision)
+    return {
+        "accuracy": dict(zip(cells, scores.accuracy, strict=True)),
+        "loss": dict(zip(cells, scores.loss, strict=True)),
+    }

@@ -1,0 +1,99 @@
+"""The paths on which rankings are judged: one fixed set per space, retrained one by one, scored by every procedure.
+
+Winners' accuracies can't tell procedures apart at few seeds; the order in which a procedure puts the same paths can.
+The set is stratified by cost, and its first 6, 12 or 24 paths are stratified too, so that a short run is a fair one.
+"""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from imbnas import records
+from imbnas.models import SubNet
+from imbnas.space import Path, Space
+from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
+from imbnas.stages.control import ridge_scores
+from imbnas.stages.retrain import load_classes, retrain_config, train_and_test
+from imbnas.stages.search import adapted, digits, scorer, search_config
+
+COUNT = 48
+EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
+DRAWN_PER_STRATUM = 100
+PROCEDURES = ("P0", "control", "P1", "P1-ce", "P2", "P3")
+
+
+def ranked_paths(space: Space, count: int = COUNT) -> list[Path]:
+    """The first `count` of the 48 paths of `space`: distinct, one per stratum of multiply-adds.
+
+    4,800 random paths are ordered by their cost and cut into 48 strata; the first drawn of each stratum is taken.
+    """
+    if not 1 <= count <= COUNT:
+        raise ValueError(f"count is {count}; expected 1 to {COUNT} paths")
+    return list(stratified(space)[:count])
+
+
+@cache
+def stratified(space: Space) -> tuple[Path, ...]:
+    """All 48 paths of the set."""
+    generator = named_generator(0, "ranking", "paths")
+    drawn: dict[Path, int] = {}
+    while len(drawn) < COUNT * DRAWN_PER_STRATUM:
+        drawn.setdefault(space.sample(generator), len(drawn))
+    by_cost = sorted(drawn, key=lambda path: (space.cost(path).macs, drawn[path]))
+    strata = [by_cost[i * DRAWN_PER_STRATUM : (i + 1) * DRAWN_PER_STRATUM] for i in range(COUNT)]
+    taken = [min(stratum, key=drawn.__getitem__) for stratum in strata]
+    return tuple(taken[i] for eighth in EIGHTHS for i in range(eighth, COUNT, 8))
+
+
+def retrain_path(run: Run, path: int) -> dict[str, Any]:
+    """Retrain path number `path` of the set on the target, by the recipe that winners get; write its record."""
+    if type(path) is not int or not 0 <= path < COUNT:
+        raise ValueError(f"path is {path!r}; expected the number of a path of the set, 0 to {COUNT - 1}")
+    space = run.space_of_paths
+    chosen = ranked_paths(space)[path]
+    network = digits(chosen)
+    net = SubNet(space, chosen, load_classes(run), named_generator(run.seed, "retrain", network))
+    about = {"architecture": space.to_string(chosen), "number": path, **vars(space.cost(chosen))}
+    file = run.file("path", f"{path:02d}", run.target)
+    return train_and_test(run, net, retrain_config(run, network), file, {"procedure": "path", "path": about})
+
+
+def score_paths(run: Run, procedure: str) -> dict[str, Any]:
+    """Scores of all 48 paths by `procedure`, on all validation images; write the record.
+
+    "control" adapts nothing and fits a ridge classifier per path; "P1-ce" is P1 without re-weighting.
+    """
+    if procedure not in PROCEDURES:
+        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
+    clock, device, paths = Clock(run.max_seconds), best_device(), ranked_paths(run.space_of_paths)
+    training = adaptation_config(run, procedure)
+    config = scores_config(run, procedure, training)
+    target = load_target(config["data"], config["target"], run.split_seed, device)
+    with clock.part("adaptation"):
+        net, _ = adapted(run, training["procedure"], target, training, clock.deadline, device)
+    with clock.part("scoring"):
+        generator = named_generator(run.seed, "scoring", config["target"])
+        if procedure == "control":
+            scores = ridge_scores(net, paths, target, config["scoring"], generator)
+        else:
+            scores = scorer(net, target, config["scoring"], generator)(paths)
+    results = {
+        "split": {config["data"]: target.split.hash},
+        "scored": {digits(path): score for path, score in zip(paths, scores, strict=True)},
+    }
+    where = [] if procedure == "P0" else [run.target]
+    return records.write(run.file("scores", procedure, *where), "scores", config, results, cost(clock, device))
+
+
+def adaptation_config(run: Run, procedure: str) -> dict[str, Any]:
+    """The adaptation behind a procedure's scores, described as its search describes it, so that both share one."""
+    if procedure == "P1-ce":
+        return search_config(run, "P1") | {"reweight": False}
+    return search_config(run, "P0" if procedure == "control" else procedure)
+
+
+def scores_config(run: Run, procedure: str, training: dict[str, Any]) -> dict[str, Any]:
+    """What a procedure's scores depend on: its adaptation, and every validation image there is."""
+    config = {name: value for name, value in training.items() if name != "search"}
+    config |= {"stage": "scores", "procedure": procedure, "scoring": replace(run.settings.scoring, images=None)}
+    return config | ({"data": run.target_data, "target": run.target} if procedure == "control" else {})
