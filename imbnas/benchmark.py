@@ -117,8 +117,8 @@ def ranking(
     ten cells, and scores or truths that are all equal.
     """
     pairs = _paired([scores], truth, above)
-    taus = _bootstrap_taus(pairs, _draws(len(pairs), repeats, generator))[0]
-    return Ranking(_tau(*pairs.T), _interval(taus, confidence), _regret(pairs, top), len(pairs))
+    taus = bootstrap_taus(pairs, bootstrap_draws(len(pairs), repeats, generator))[0]
+    return Ranking(_tau(*pairs.T), percentiles(taus, confidence), _regret(pairs, top), len(pairs))
 
 
 def difference(
@@ -133,9 +133,9 @@ def difference(
 ) -> Difference:
     """The tau of `first` minus that of `second`, on the same cells, resampled together; see `ranking`."""
     rows = _paired([first, second], truth, above)
-    taus = _bootstrap_taus(rows, _draws(len(rows), repeats, generator))
+    taus = bootstrap_taus(rows, bootstrap_draws(len(rows), repeats, generator))
     gap = _tau(rows[:, 0], rows[:, 2]) - _tau(rows[:, 1], rows[:, 2])
-    return Difference(gap, _interval(taus[0] - taus[1], confidence), len(rows))
+    return Difference(gap, percentiles(taus[0] - taus[1], confidence), len(rows))
 
 
 def naive_rankings(architectures: Iterable[str]) -> pd.DataFrame:
@@ -230,12 +230,13 @@ def _regret(rows: np.ndarray, top: int) -> float:
     return float(rows[:, -1].max() - rows[best_scored, -1].max())
 
 
-def _draws(cells: int, repeats: int, generator: Generator | None) -> np.ndarray:
+def bootstrap_draws(cells: int, repeats: int = 1000, generator: Generator | None = None) -> np.ndarray:
+    """Which cells each of `repeats` bootstrap draws takes: [repeats, cells]; default generator: seed 0."""
     generator = generator or Generator().manual_seed(0)
     return torch.randint(cells, (repeats, cells), generator=generator).numpy()
 
 
-def _bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
+def bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Kendall's tau-b of every column but the last to the last, for every draw of rows: [columns - 1, draws].
 
     A draw only changes how often each pair of cells counts, so that all draws are a few matrix products; for
@@ -263,7 +264,10 @@ def _counted(pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.einsum("di,di->d", counts @ pairs, counts)
 
 
-def _interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """The middle `confidence` of bootstrap values; draws without a value don't count, and all without one give NaN."""
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)

@@ -93,13 +93,20 @@ class Seen:
         common["schema"] = str(record.get("schema"))
         common[f"split of {config['target']}"] = str(record["results"]["split"])
         for name, value in common.items():
-            known, other = self.first.setdefault(name, (value, file))
-            if known != value:
-                raise ValueError(
-                    f"{file} has another {name} than {other} ({value} and {known}): a table is of one profile, data "
-                    "set, space and split; move one of them to a folder of its own"
-                )
-        cell = f"{what or config['procedure']} on {config['target']}, seed {config['seed']}"
+            self.same(name, value, file)
+        self.once(f"{what or config['procedure']} on {config['target']}, seed {config['seed']}", file)
+
+    def same(self, name: str, value: str, file: str) -> None:
+        """ValueError where an earlier file had another value by this name."""
+        known, other = self.first.setdefault(name, (value, file))
+        if known != value:
+            raise ValueError(
+                f"{file} has another {name} than {other} ({value} and {known}): a table is of one profile, data "
+                "set, space and split; move one of them to a folder of its own"
+            )
+
+    def once(self, cell: str, file: str) -> None:
+        """ValueError where an earlier file was of the same cell."""
         if cell in self.first:
             raise ValueError(f"{file} and {self.first[cell][1]} are both of {cell}: delete one of them")
         self.first[cell] = ("", file)

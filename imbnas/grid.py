@@ -25,7 +25,8 @@ class Grid:
         """Where the numbers come from, as a sentence in Markdown."""
         if not self.profile:
             return f"There are no records yet: {HOW}."
-        seeds = sorted({record["config"]["seed"] for record in self.of("retrain")})
+        winners = [record for record in self.of("retrain") if record["config"]["procedure"] != "path"]
+        seeds = sorted({record["config"]["seed"] for record in winners})
         data, space = self.folder.parts[-2:]
         return (
             f"Profile `{self.profile}`, `{data.replace('-', ' → ')}`, space `{space}`, "

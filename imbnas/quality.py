@@ -2,20 +2,37 @@
 
 The fixed set of paths (`imbnas.stages.ranking`) is retrained path by path on each target. Kendall's tau and the regret
 of the five best say how well a procedure's scores order them; two seeds of one path say how well anything could.
+
+python -m imbnas.quality     write results/benchmark/: the table of all retrained paths, and what is concluded from it
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from imbnas.benchmark import bootstrap_draws, difference, percentiles, ranking
 from imbnas.evidence import Seen
 
 Record = Mapping[str, Any]
+Rankings = dict[tuple[str, str], pd.Series]  # scores by path, of a procedure and seed; yardsticks have no seed
 COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params"]
 ACCURACIES = ["overall", "head", "middle", "tail"]
+YARDSTICKS = {"multiply-adds": "macs", "parameters": "params"}
+PAIRS = (
+    ("P1", "P0"),
+    ("P3", "P1"),
+    ("P1", "P2"),
+    ("P1", "control"),
+    ("P1", "P1-ce"),
+    ("P1", "multiply-adds"),
+    ("P0", "multiply-adds"),
+    ("P3", "multiply-adds"),
+)
+TOP = 5
 FEWEST_PATHS = 10  # for an interval over paths
 FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
 ENOUGH_SPREAD = 2.0  # times the SD between seeds: the third part of the signal gate
@@ -24,13 +41,13 @@ ENOUGH_SPREAD = 2.0  # times the SD between seeds: the third part of the signal 
 # ---------------------------------------------------------------------------------------- records into rows
 
 
-def retrained_paths(found: Iterable[Record]) -> pd.DataFrame:
+def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.DataFrame:
     """One row per retraining of a path of the set: target, number, seed, path, its cost, accuracies in percent.
 
     ValueError, with the names of both files, where records are of more than one profile's recipe, data, space, split
     or schema, where two are of the same path, target and seed, or where a number stands for two paths.
     """
-    rows, seen, names = [], Seen(), dict[int, tuple[str, str]]()
+    rows, seen, names = [], seen or Seen(), dict[int, tuple[str, str]]()
     for record in found:
         if record["stage"] != "retrain" or record["config"]["procedure"] != "path":
             continue
@@ -45,6 +62,137 @@ def retrained_paths(found: Iterable[Record]) -> pd.DataFrame:
                     | {name: test[name] for name in ACCURACIES})  # fmt: skip
     table = pd.DataFrame(rows, columns=[*COLUMNS, *ACCURACIES])
     return table.sort_values(["target", "number", "seed"], ignore_index=True)
+
+
+def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str], pd.Series]:
+    """The scores of every record of them, by target, procedure and seed; P0's target is "any".
+
+    ValueError, with the names of both files, where two are of different profiles, spaces, splits or schemas.
+    """
+    scored = {}
+    for record in found:
+        if record["stage"] != "scores":
+            continue
+        config, file = record["config"], str(record.get("file", "a record"))
+        procedure, seed = config["procedure"], str(config["seed"])
+        target = "any" if procedure == "P0" else config["target"]
+        common = {name: config[name] for name in ("space", "precision", "split_seed", "scoring")}
+        common |= {"schema": record.get("schema"), f"recipe of {procedure}": config.get("recipe")}
+        if "supernet" in config:
+            common[f"super-network of seed {seed}"] = config["supernet"]
+        if procedure != "P0":
+            common |= {"data": config["data"], f"split of {target}": record["results"]["split"]}
+        for name, value in common.items():
+            seen.same(name, str(value), file)
+        seen.once(f"scores of {procedure} on {target} target, seed {seed}", file)
+        scored[target, procedure, seed] = pd.Series(record["results"]["scored"], dtype=float)
+    return scored
+
+
+def retrained_and_scored(found: Iterable[Record]) -> dict[str, tuple[pd.Series, Rankings]]:
+    """Per target: test accuracy by path, of the first seed, and every ranking of these paths by procedure and seed.
+
+    Yardsticks, which count instead of scoring, stand at the end; their seed is "". Where paths have a second seed,
+    it tells the noise (`retrained_spread`) and is left out here, so that every path is measured equally well.
+    """
+    found, seen = list(found), Seen()
+    runs = retrained_paths(found, seen)
+    scored = scores_of(found, seen)
+    targets = {}
+    for target, rows in runs[runs.seed == runs.seed.min()].groupby("target"):
+        rows = rows.set_index("path")
+        names = sorted((procedure, seed) for on, procedure, seed in scored if on in (target, "any"))
+        rankings = {(p, s): scored.get((target, p, s), scored.get(("any", p, s))) for p, s in names}
+        rankings |= {(name, ""): rows[column].astype(float) for name, column in YARDSTICKS.items()}
+        targets[target] = rows.overall, rankings
+    return targets
+
+
+# --------------------------------------------------------------------------------------- how good a ranking is
+
+
+def quality(found: Iterable[Record], repeats: int = 1000) -> pd.DataFrame:
+    """One row per target and ranking: Kendall's tau to retrained accuracy, top-5 regret, both with 95 % intervals.
+
+    Regret: points of retrained accuracy lost by taking the best retrained of the ranking's five first, instead of
+    the best of all; `by_chance` is what five paths drawn blindly lose on average. Intervals are over paths, which are
+    drawn again (bootstrap). With fewer than ten paths there is no figure, only their number.
+    """
+    rows = []
+    for target, (truth, rankings) in retrained_and_scored(found).items():
+        for (procedure, seed), scores in rankings.items():
+            row = {"target": target, "procedure": procedure, "seed": seed, "paths": len(truth)}
+            rows.append(row | (judged(scores, truth, repeats, f"{procedure}, seed {seed}") if enough(truth) else {}))
+    figures = ["tau", "low", "high", "regret", "regret_low", "regret_high", "by_chance"]
+    return pd.DataFrame(rows, columns=["target", "procedure", "seed", "paths", *figures])
+
+
+def differences(found: Iterable[Record], pairs: Sequence[tuple[str, str]] = PAIRS, repeats: int = 1000) -> pd.DataFrame:
+    """One row per target, pair of rankings and seed: `first` minus `second`, in tau and in points of regret.
+
+    The same paths are drawn for both, and a procedure is paired with the other of its own seed. Less regret is better.
+    """
+    rows = []
+    for target, (truth, rankings) in retrained_and_scored(found).items():
+        for first, second in pairs:
+            for (name, seed), scores in rankings.items():
+                other = rankings.get((second, "" if second in YARDSTICKS else seed))
+                if name == first and other is not None:
+                    row = {"target": target, "first": first, "second": second, "seed": seed, "paths": len(truth)}
+                    rows.append(row | (compared(scores, other, truth, repeats) if enough(truth) else {}))
+    figures = ["tau", "low", "high", "regret", "regret_low", "regret_high"]
+    return pd.DataFrame(rows, columns=["target", "first", "second", "seed", "paths", *figures])
+
+
+def enough(truth: pd.Series) -> bool:
+    """Whether there are paths enough for an interval."""
+    return len(truth) >= FEWEST_PATHS
+
+
+def judged(scores: pd.Series, truth: pd.Series, repeats: int = 1000, name: str = "scores") -> dict[str, float]:
+    """Tau, regret and their intervals for one ranking. ValueError that says whose scores can't be ranked, and why."""
+    try:
+        found = ranking(scores.reindex(truth.index), truth, top=TOP, repeats=repeats)
+    except ValueError as fault:
+        raise ValueError(f"{name}: {fault}") from None
+    drawn = regrets(scores, truth, bootstrap_draws(len(truth), repeats))
+    figures = {"tau": found.tau, "low": found.interval[0], "high": found.interval[1], "regret": found.regret}
+    return figures | bounds("regret", drawn) | {"by_chance": blind_regret(truth)}
+
+
+def compared(first: pd.Series, second: pd.Series, truth: pd.Series, repeats: int = 1000) -> dict[str, float]:
+    """`first` minus `second` on the same draws of paths."""
+    first, second = first.reindex(truth.index), second.reindex(truth.index)
+    found = difference(first, second, truth, repeats=repeats)
+    draws, whole = bootstrap_draws(len(truth), repeats), np.arange(len(truth))[None]
+    gap = regrets(first, truth, whole) - regrets(second, truth, whole)
+    drawn = regrets(first, truth, draws) - regrets(second, truth, draws)
+    figures = {"tau": found.tau, "low": found.interval[0], "high": found.interval[1], "regret": float(gap[0])}
+    return figures | bounds("regret", drawn)
+
+
+def bounds(name: str, values: np.ndarray) -> dict[str, float]:
+    """The 95 % percentile interval of bootstrap values."""
+    return dict(zip((f"{name}_low", f"{name}_high"), percentiles(values), strict=True))
+
+
+def regrets(scores: pd.Series, truth: pd.Series, draws: np.ndarray, top: int = TOP) -> np.ndarray:
+    """For every draw of paths: the best truth in it minus the best among its `top` best scored. [draws]"""
+    scored, true = scores.reindex(truth.index).to_numpy()[draws], truth.to_numpy()[draws]
+    first = np.argsort(-scored, axis=1, kind="stable")[:, :top]
+    return true.max(axis=1) - np.take_along_axis(true, first, axis=1).max(axis=1)
+
+
+def blind_regret(truth: pd.Series, top: int = TOP) -> float:
+    """The mean regret of `top` paths drawn without looking: over all choices, exactly."""
+    best_first = np.sort(truth)[::-1]
+    count = len(best_first)
+    # the best of the drawn is the k-th best of all where the other top - 1 lie behind it
+    ways = [math.comb(count - 1 - k, top - 1) for k in range(count)]
+    return float(best_first[0] - np.average(best_first, weights=ways))
+
+
+# ------------------------------------------------------------------------------ the noise, and what it leaves
 
 
 def pooled_sd(groups: Iterable[Iterable[float]]) -> tuple[float, int]:

@@ -1,11 +1,24 @@
 """Ranking quality: rows, spread, tau and regret against cases by hand and scipy; and what is refused."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import kendalltau
 
-from imbnas.quality import pooled_sd, retrained_paths, retrained_spread, sd_interval
+from imbnas.benchmark import bootstrap_draws
+from imbnas.quality import (
+    blind_regret,
+    differences,
+    pooled_sd,
+    quality,
+    retrained_and_scored,
+    retrained_paths,
+    retrained_spread,
+    sd_interval,
+)
 
 
 def path_record(
@@ -27,6 +40,119 @@ def path_record(
 
 def paths(accuracies: list[float], seed: int = 0, target: str = "exp-0.01") -> list[dict[str, Any]]:
     return [path_record(number, value, seed, target) for number, value in enumerate(accuracies)]
+
+
+def scores_record(procedure: str, scores: list[float], seed: int = 0, target: str = "exp-0.01", **changes: Any) -> Any:
+    """The record of a procedure's scores, of the same profile as `path_record`'s."""
+    config = {"procedure": procedure, "space": "cell3-c16-n1", "precision": "bf16", "split_seed": 0, "seed": seed}
+    config |= {"scoring": {"batches": 8}, "supernet": f"net {seed}", "data": "cifar100", "target": target}
+    if procedure == "P0":
+        config |= {"data": "cifar10", "target": "balance"}
+    split = {config["data"]: f"hash of {config['target']}" + " of the source" * (procedure == "P0")}
+    scored = {f"{number:018d}": score for number, score in enumerate(scores)}
+    file = f"scores-{procedure}-{target}-s{seed}.json"
+    record = {"schema": 1, "stage": "scores", "config": config, "file": file, "cost": {}}
+    record["results"] = {"split": split, "scored": scored}
+    for name, value in changes.items():
+        record |= {name: value} if name in record else {"config": config | {name: value}}
+    return record
+
+
+UP, DOWN = [float(i) for i in range(10)], [float(-i) for i in range(10)]
+MIXED = [3.0, 1.0, 4.0, 1.5, 5.0, 9.0, 2.0, 6.0, 5.5, 3.5]
+
+
+class TestQuality:
+    def test_right_and_reversed_by_hand(self) -> None:
+        found = quality([*paths(UP), scores_record("P0", UP), scores_record("P1", DOWN)]).set_index("procedure")
+        assert list(found.index) == ["P0", "P1", "multiply-adds", "parameters"]
+        # reversed, the five best are the paths 0 to 4, whose best has 4 % where 9 % can be had
+        assert found.loc["P0", ["tau", "regret"]].tolist() == [pytest.approx(1.0), 0.0]
+        assert found.loc["P1", ["tau", "regret"]].tolist() == [pytest.approx(-1.0), 5.0]
+        assert found.loc["multiply-adds", "tau"] == pytest.approx(1.0) and found.loc["multiply-adds", "seed"] == ""
+        assert (found.loc["P0", ["low", "high"]] == 1.0).all()
+
+    def test_intervals_are_those_of_plain_loops(self) -> None:
+        found = quality([*paths(UP), scores_record("P1", MIXED)], repeats=200).iloc[0]
+        draws, truth, score = bootstrap_draws(10, 200), np.array(UP), np.array(MIXED)
+        taus = [kendalltau(score[draw], truth[draw]).statistic for draw in draws]
+        regrets = [truth[d].max() - truth[d][np.argsort(-score[d], kind="stable")[:5]].max() for d in draws]
+        assert found.tau == pytest.approx(kendalltau(score, truth).statistic)
+        assert [found.low, found.high] == pytest.approx(np.quantile(taus, [0.025, 0.975]))
+        assert [found.regret_low, found.regret_high] == pytest.approx(np.quantile(regrets, [0.025, 0.975]))
+
+    def test_blind_regret_over_all_choices(self) -> None:
+        truth = pd.Series(MIXED)
+        every = [max(MIXED) - max(chosen) for chosen in combinations(MIXED, 5)]
+        assert blind_regret(truth) == pytest.approx(np.mean(every))
+
+    def test_only_paths_that_were_retrained_count(self) -> None:
+        scores = scores_record("P1", [*UP, 99.0, 98.0])
+        assert quality([*paths(UP), scores]).iloc[0].tau == pytest.approx(1.0)
+
+    def test_the_second_seed_is_left_out(self) -> None:
+        again = [path_record(number, 50.0 - number, seed=1) for number in range(6)]
+        truth, _ = retrained_and_scored([*paths(UP), *again])["exp-0.01"]
+        assert truth.tolist() == UP
+
+    def test_too_few_paths_have_no_figure(self) -> None:
+        found = quality([*paths(UP[:9]), scores_record("P1", UP)])
+        assert (found.paths == 9).all() and found[["tau", "low", "regret"]].isna().all(axis=None)
+        assert quality([]).empty and differences([]).empty
+
+    @pytest.mark.parametrize(
+        ("scores", "said"),
+        [
+            ([5.0] * 10, "P1, seed 0: all 10 scores are 5.0"),
+            ([*UP[:9], float("nan")], "P1, seed 0: the scores hold nan"),
+        ],
+    )
+    def test_scores_that_rank_nothing(self, scores: list[float], said: str) -> None:
+        with pytest.raises(ValueError, match=said):
+            quality([*paths(UP), scores_record("P1", scores)])
+
+    @pytest.mark.parametrize(
+        ("changes", "named"),
+        [
+            ({"space": "macro-w32-4-4-4"}, "another space than path-00"),
+            ({"schema": 2}, "another schema than path-00"),
+            ({"split_seed": 1}, "another split_seed than path-00"),
+            ({"scoring": {"batches": 1}}, "another scoring than scores-P2"),
+            ({"supernet": "other"}, "another super-network of seed 0 than scores-P2"),
+        ],
+    )
+    def test_scores_of_something_else_are_refused(self, changes: dict[str, Any], named: str) -> None:
+        with pytest.raises(ValueError, match=f"scores-P1-exp-0.01-s0.json has {named}"):
+            quality([*paths(UP), scores_record("P2", UP), scores_record("P1", UP, **changes)])
+
+    def test_scores_on_other_images_are_refused(self) -> None:
+        other = scores_record("P1", UP)
+        other["results"]["split"] = {"cifar100": "others"}
+        with pytest.raises(ValueError, match="another split of exp-0.01 than path-00"):
+            quality([*paths(UP), other])
+
+
+class TestDifferences:
+    def test_seed_is_paired_with_seed_and_yardsticks_with_all(self) -> None:
+        scores = [scores_record(p, UP, seed) for p, seed in (("P0", 0), ("P0", 1), ("P1", 1), ("P1", 2))]
+        found = differences([*paths(UP), *scores], [("P1", "P0"), ("P1", "multiply-adds")])
+        assert list(zip(found["first"], found.second, found.seed, strict=True)) == [
+            ("P1", "P0", "1"),
+            ("P1", "multiply-adds", "1"),
+            ("P1", "multiply-adds", "2"),
+        ]
+        assert (found.tau == 0).all() and (found.regret == 0).all()
+
+    def test_the_interval_is_paired_over_paths(self) -> None:
+        found = differences([*paths(UP), scores_record("P0", DOWN), scores_record("P1", MIXED)], [("P1", "P0")], 200)
+        truth, first, second = (np.array(values) for values in (UP, MIXED, DOWN))
+        gaps = [kendalltau(first[d], truth[d]).statistic - kendalltau(second[d], truth[d]).statistic
+                for d in bootstrap_draws(10, 200)]  # fmt: skip
+        row = found.iloc[0]
+        assert row.tau == pytest.approx(kendalltau(first, truth).statistic + 1)
+        assert [row.low, row.high] == pytest.approx(np.quantile(gaps, [0.025, 0.975]))
+        assert row.regret == (9 - 8) - (9 - 4)  # MIXED's five first are the paths 5, 7, 8, 4 and 2
+        assert row.paths == 10
 
 
 class TestRows:

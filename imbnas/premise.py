@@ -1,0 +1,142 @@
+"""Does accuracy on one target predict accuracy on another? The paper's premise, from the retrained paths.
+
+Kendall's tau and Spearman's correlation between targets mean little alone: two seeds of one target do not agree
+perfectly either. So every agreement stands beside its ceiling, and beside what is left of it when the size of the
+paths is taken out.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.evidence import TARGETS
+from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, pooled_sd, sd_interval
+
+FIGURES = ("tau", "spearman", "partial")
+BETWEEN = ("tau", "low", "high", "spearman", "spearman_low", "spearman_high", "partial", "partial_low", "partial_high")
+COLUMNS = ["first", "first_part", "second", "second_part", "paths", *BETWEEN]
+
+
+def first_seed(runs: pd.DataFrame, target: str) -> pd.DataFrame:
+    """The rows of a target's first seed, by path; runs: `quality.retrained_paths`."""
+    rows = runs[runs.target == target]
+    return rows[rows.seed == rows.seed.min()].set_index("path")
+
+
+def targets_of(runs: pd.DataFrame) -> list[str]:
+    """The targets there are, in the paper's order."""
+    return [target for target in TARGETS if (runs.target == target).any()]
+
+
+def pairs(targets: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """What is held against what: every two targets part by part, balanced against each tail, head against tail."""
+    for part in ACCURACIES:
+        for first, second in itertools.combinations(targets, 2):
+            yield first, part, second, part
+    for target in targets:
+        if target != "balance" and "balance" in targets:
+            yield "balance", "overall", target, "tail"
+    for target in targets:
+        yield from ((target, "overall", target, "tail"), (target, "head", target, "tail"))
+
+
+def premise(runs: pd.DataFrame, repeats: int = 1000) -> pd.DataFrame:
+    """One row per pair of accuracies: tau, Spearman's correlation and tau with multiply-adds partialled out.
+
+    Columns `first` and `second` are targets, `first_part` and `second_part` are "overall" or a third of the classes;
+    every figure has its 95 % bootstrap interval over paths. Under ten common paths there is only their number.
+    """
+    rows = []
+    for first, first_part, second, second_part in pairs(targets_of(runs)):
+        one, other = first_seed(runs, first), first_seed(runs, second)
+        shared = [path for path in one.index if path in other.index]
+        row = dict(zip(COLUMNS, (first, first_part, second, second_part, len(shared)), strict=False))
+        if len(shared) >= FEWEST_PATHS:
+            row |= agreement(
+                one.loc[shared, first_part], other.loc[shared, second_part], one.loc[shared, "macs"], repeats
+            )
+        rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def agreement(first: pd.Series, second: pd.Series, cost: pd.Series, repeats: int = 1000) -> dict[str, float]:
+    """Tau, Spearman's correlation and the partial tau of two columns, with their intervals over rows."""
+    values = np.column_stack([first, second, cost]).astype(float)
+    for name, column in zip((f"{first.name}", f"{second.name}", "multiply-adds"), values.T, strict=True):
+        if np.ptp(column) == 0:
+            raise ValueError(f"all {len(column)} values of {name} are {column[0]}: ties everywhere, nothing to rank")
+    whole, draws = np.arange(len(values))[None], bootstrap_draws(len(values), repeats)
+    figures, drawn = three_figures(values, whole), three_figures(values, draws)
+    row = {name: float(figures[name][0]) for name in FIGURES}
+    for name, (low, high) in zip(FIGURES, (("low", "high"), ("spearman_low", "spearman_high"),
+                                           ("partial_low", "partial_high")), strict=True):  # fmt: skip
+        row[low], row[high] = percentiles(drawn[name])
+    return row
+
+
+def three_figures(values: np.ndarray, draws: np.ndarray) -> dict[str, np.ndarray]:
+    """`FIGURES` of the columns first, second and cost, for every draw of rows."""
+    first_cost, second_cost = bootstrap_taus(values, draws)
+    tau = bootstrap_taus(values[:, [0, 1]], draws)[0]
+    return {
+        "tau": tau,
+        "spearman": spearman(values[:, 0][draws], values[:, 1][draws]),
+        "partial": partial_tau(tau, first_cost, second_cost),
+    }
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of every row of one array with the same row of the other; NaN where one is all ties."""
+    one, other = (stats.rankdata(values, axis=1) for values in (first, second))
+    one, other = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (one, other))
+    with np.errstate(invalid="ignore"):
+        return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+
+
+def partial_tau(tau: np.ndarray, first_cost: np.ndarray, second_cost: np.ndarray) -> np.ndarray:
+    """Kendall's partial rank correlation: the agreement of two orders when a third is held fixed (Kendall 1942)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (tau - first_cost * second_cost) / np.sqrt((1 - first_cost**2) * (1 - second_cost**2))
+
+
+def tau_of(correlation: float) -> float:
+    """Kendall's tau of two normal variables with this correlation: 2 / pi times its arc sine."""
+    return float(2 / np.pi * np.arcsin(correlation))
+
+
+def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str, float | int | str]:
+    """How well two retrainings of the same paths agree: what no prediction can pass.
+
+    `tau` is measured on the paths that have two seeds, with its interval from ten of them on. `expected` follows from
+    the spread between paths and the SD between seeds, as if both were normal, and holds for all paths; its bounds
+    are those of the seed SD. `perfect` is the same for a ranking without any noise against one seed. NaN where there
+    are too few paths.
+    """
+    rows = runs[runs.target == target]
+    table = rows.pivot(index="path", columns="seed", values=part)
+    repeated = table.dropna() if table.shape[1] > 1 else table.iloc[:0]
+    found = {"target": target, "part": part, "paths": len(table), "repeated": len(repeated)}
+    found |= dict.fromkeys(("tau", "low", "high", "expected", "expected_low", "expected_high", "perfect"), float("nan"))
+    if len(repeated) >= 2:
+        found["tau"] = float(stats.kendalltau(*repeated.iloc[:, :2].to_numpy().T).statistic)
+    if len(repeated) >= FEWEST_PATHS:
+        drawn = bootstrap_taus(repeated.iloc[:, :2].to_numpy(), bootstrap_draws(len(repeated)))[0]
+        found["low"], found["high"] = percentiles(drawn)
+    if len(table) >= FEWEST_PATHS and len(repeated) >= FEWEST_REPEATED:
+        found |= expected(float(table.iloc[:, 0].std(ddof=1)), *pooled_sd(repeated.to_numpy()))
+    return found
+
+
+def expected(spread: float, seed_sd: float, freedom: int) -> dict[str, float]:
+    """The ceiling that a spread between paths and a noise between seeds leave."""
+
+    def share(sd: float) -> float:
+        return max(0.0, 1 - (sd / spread) ** 2)
+
+    low, high = sd_interval(seed_sd, freedom)
+    taus = {"expected": tau_of(share(seed_sd)), "perfect": tau_of(share(seed_sd) ** 0.5)}
+    return taus | {"expected_low": tau_of(share(high)), "expected_high": tau_of(share(low))}

@@ -1,0 +1,107 @@
+"""The premise: agreement between targets against scipy and hand-made cases, and the ceiling that noise leaves."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau, spearmanr
+
+from imbnas.benchmark import bootstrap_draws
+from imbnas.premise import agreement, ceiling, expected, partial_tau, premise, tau_of
+from imbnas.quality import retrained_paths
+from tests.test_quality import path_record, paths
+
+NOISE = np.random.default_rng(0).normal(size=(3, 12))
+UP = [float(i) for i in range(12)]
+
+
+def columns(*values: np.ndarray) -> list[pd.Series]:
+    return [pd.Series(column, name=name) for column, name in zip(values, ("first", "second", "cost"), strict=True)]
+
+
+class TestAgreement:
+    def test_against_scipy(self) -> None:
+        first, second, cost = columns(*NOISE)
+        found = agreement(first, second, cost, 100)
+        xy, xz, yz = (kendalltau(*pair).statistic for pair in ((first, second), (first, cost), (second, cost)))
+        assert found["tau"] == pytest.approx(xy)
+        assert found["spearman"] == pytest.approx(spearmanr(first, second).statistic)
+        assert found["partial"] == pytest.approx((xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2)))
+
+    def test_intervals_are_those_of_plain_loops(self) -> None:
+        first, second, cost = columns(*NOISE)
+        found, (x, y, _) = agreement(first, second, cost, 200), NOISE
+        draws = bootstrap_draws(12, 200)
+        taus = [kendalltau(x[draw], y[draw]).statistic for draw in draws]
+        rhos = [spearmanr(x[draw], y[draw]).statistic for draw in draws]
+        assert [found["low"], found["high"]] == pytest.approx(np.quantile(taus, [0.025, 0.975]))
+        assert [found["spearman_low"], found["spearman_high"]] == pytest.approx(np.quantile(rhos, [0.025, 0.975]))
+
+    def test_partial_tau_by_hand(self) -> None:
+        # (0.6 - 0.5 * 0.8) / (sqrt(0.75) * 0.6) = 0.2 / 0.51962
+        assert partial_tau(*np.array([[0.6], [0.5], [0.8]]))[0] == pytest.approx(0.38490, abs=1e-5)
+
+    def test_what_cost_explains_is_gone(self) -> None:
+        # two orders that agree with each other exactly as far as each agrees with the cost
+        assert partial_tau(*np.array([[0.25], [0.5], [0.5]]))[0] == 0
+
+    def test_all_ties_are_named(self) -> None:
+        first, second, cost = columns(np.full(12, 3.0), NOISE[1], NOISE[2])
+        with pytest.raises(ValueError, match="all 12 values of first are 3.0: ties everywhere"):
+            agreement(first, second, cost)
+
+
+class TestPremise:
+    def test_targets_are_paired_part_by_part(self) -> None:
+        found = [*paths(UP, target="exp-0.01"), *paths(UP[::-1], target="balance"), *paths(UP, target="step-0.01")]
+        table = premise(retrained_paths(found), 50)
+        rows = table.set_index(["first", "first_part", "second", "second_part"])
+        assert rows.loc[("balance", "overall", "exp-0.01", "overall"), "tau"] == pytest.approx(-1)
+        assert rows.loc[("exp-0.01", "head", "step-0.01", "head"), "tau"] == pytest.approx(1)
+        assert rows.loc[("balance", "overall", "exp-0.01", "tail"), "tau"] == pytest.approx(-1)
+        assert rows.loc[("exp-0.01", "head", "exp-0.01", "tail"), "tau"] == pytest.approx(1)
+        assert len(table) == 4 * 3 + 2 + 2 * 3 and (table.paths == 12).all()
+
+    def test_only_common_paths_count_and_too_few_give_no_figure(self) -> None:
+        found = [*paths(UP, target="exp-0.01"), *paths(UP[:9], target="balance")]
+        row = premise(retrained_paths(found), 50).iloc[0]
+        assert row.paths == 9 and math.isnan(row.tau) and math.isnan(row.low)
+        assert premise(retrained_paths([])).empty
+
+
+class TestCeiling:
+    def test_tau_of_normal_variables(self) -> None:
+        assert (tau_of(0.0), tau_of(1.0)) == (0.0, pytest.approx(1.0))
+        assert tau_of(0.5) == pytest.approx(1 / 3)  # the arc sine of a half is pi / 6
+        drawn = np.random.default_rng(1).multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 4000)
+        assert kendalltau(*drawn.T).statistic == pytest.approx(1 / 3, abs=0.03)
+
+    def test_what_noise_leaves(self) -> None:
+        # noise of half the spread: the seeds correlate with 0.75, a perfect ranking with its square root
+        found = expected(2.0, 1.0, 6)
+        assert found["expected"] == pytest.approx(2 / math.pi * math.asin(0.75))
+        assert found["perfect"] == pytest.approx(2 / math.pi * math.asin(0.75**0.5))
+        assert found["expected_low"] < found["expected"] < found["expected_high"]
+        assert expected(1.0, 2.0, 6)["expected"] == 0
+
+    def test_the_simulated_ceiling_is_the_expected_one(self) -> None:
+        rng = np.random.default_rng(2)
+        true = rng.normal(0, math.sqrt(0.75), 3000)
+        seeds = true[:, None] + rng.normal(0, 0.5, (3000, 2))
+        assert kendalltau(*seeds.T).statistic == pytest.approx(expected(1.0, 0.5, 6)["expected"], abs=0.03)
+
+    def test_few_repeated_paths_have_a_tau_but_no_interval(self) -> None:
+        again = [path_record(number, UP[number] + 0.5, seed=1) for number in range(6)]
+        found = ceiling(retrained_paths([*paths(UP), *again]), "exp-0.01")
+        assert (found["paths"], found["repeated"], found["tau"]) == (12, 6, pytest.approx(1.0))
+        assert math.isnan(found["low"]) and 0.9 < found["expected"] < 1
+
+    def test_no_second_seed_no_ceiling(self) -> None:
+        found = ceiling(retrained_paths(paths(UP)), "exp-0.01")
+        assert found["repeated"] == 0 and math.isnan(found["tau"]) and math.isnan(found["expected"])
+
+    def test_ten_repeated_paths_have_an_interval(self) -> None:
+        again = [path_record(number, UP[number] + (-1) ** number, seed=1) for number in range(12)]
+        found = ceiling(retrained_paths([*paths(UP), *again]), "exp-0.01")
+        assert found["low"] < found["tau"] <= found["high"]
