@@ -27,8 +27,9 @@ GRID = $(PY) tools/grid.py profile=$(PROFILE) seeds="$(SEEDS)" \
 book: $(READY)  ## execute copies of the chapters and build the book: _build/html/index.html
 	$(PY) tools/chapters.py book
 
-chapters: $(READY)  ## renew the numbers in the prose, execute the chapters, write their outputs back (ONLY=06: one)
+chapters: $(READY)  ## renew tables and the numbers in the prose, execute the chapters, write their outputs back (ONLY=06: one)
 	$(PY) -m ruff format --quiet book
+	$(PY) -m imbnas.longtailed
 	$(PY) tools/prose.py
 	$(PY) tools/chapters.py rewrite $(ONLY)
 
@@ -51,9 +52,10 @@ grid-plan: $(READY)  ## show what `make grid` would run
 # the same grid on a GPU machine that has Python with torch and no network; HAS="pandas scipy …" is not carried there
 record-pack: PROFILE = paper
 record-pack: SEEDS = 0 1 2
+record-pack: OTHER_SPACE = macro-w32-4-4-4
 record-pack: $(READY)  ## pack code, wheels, data and the script that runs there: DIR=runs/record
 	$(PY) tools/record_pack.py $(or $(DIR),$(error name the folder, make $@ DIR=…)) \
-	    --profile $(PROFILE) --seeds "$(SEEDS)" --has "$(HAS)"
+	    --profile $(PROFILE) --seeds "$(SEEDS)" --other-space "$(OTHER_SPACE)" --has "$(HAS)"
 
 record-merge: $(READY)  ## take back what a slice left: DIR is the folder that run.py was given
 	$(PY) tools/record_merge.py $(or $(DIR),$(error name the folder, make $@ DIR=…))

@@ -2,8 +2,6 @@
 
 The fixed set of paths (`imbnas.stages.ranking`) is retrained path by path on each target. Kendall's tau and the regret
 of the five best say how well a procedure's scores order them; two seeds of one path say how well anything could.
-
-python -m imbnas.quality     write results/benchmark/: the table of all retrained paths, and what is concluded from it
 """
 
 import math

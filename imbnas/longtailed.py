@@ -1,0 +1,104 @@
+"""The table of all retrained paths, and what is concluded from it, as CSV beside the records.
+
+    python -m imbnas.longtailed     write results/benchmark/ anew from the records there are
+
+`longtailed.csv` holds every retraining of a path of the fixed set, of every profile and space. The other tables are of
+the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another,
+`premise.csv` one target against another, `ceiling.csv` what the noise of the seed leaves.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imbnas import profiles, records
+from imbnas.grid import leading
+from imbnas.premise import ceiling, premise, targets_of
+from imbnas.quality import differences, quality, retrained_paths, retrained_spread
+
+RESULTS = profiles.ROOT / "results"
+FOLDER = "benchmark"
+PATH = ("number", "architecture", "macs", "params")
+TEST = ("overall", "many", "medium", "few", "head", "middle", "tail")
+COLUMNS = ["profile", "data", "target", "space", "seed", "split_seed", "path", *PATH, *TEST, "length", "unit"]
+COLUMNS += ["seconds", "device", "split", "record"]
+
+
+def every_retraining(results: Path = RESULTS) -> pd.DataFrame:
+    """One row per retraining of a path of the set under results/<profile>/; columns as in the data card.
+
+    ValueError, naming both files, where the records of one folder are not of one profile, space and split.
+    """
+    rows = []
+    for profile in profiles.names():
+        folders: dict[Path, list[dict[str, Any]]] = {}
+        for record in records.read(results / profile, "retrain"):
+            folders.setdefault(Path(record["file"]).parent, []).append(record)
+        for found in folders.values():
+            retrained_paths(found)  # refuses a mixture
+            rows += [row(profile, record) for record in found if record["config"]["procedure"] == "path"]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values(["profile", "data", "space", "target", "number", "seed"], ignore_index=True)
+
+
+def row(profile: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """One retraining as a row of the table."""
+    config, results, cost = record["config"], record["results"], record["cost"]
+    cells = {name: config[name] for name in ("data", "target", "space", "seed", "split_seed")}
+    cells |= {name: results["path"][name] for name in PATH} | {name: results["test"][name] for name in TEST}
+    cells |= {"profile": profile, "path": config["network"], "record": record["identity"]}
+    cells |= {name: config["recipe"][name] for name in ("length", "unit")}
+    return cells | {
+        "seconds": cost["training_seconds"],
+        "device": cost["device"],
+        "split": results["split"][config["data"]],
+    }
+
+
+def ceilings(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per target: the ceiling of any agreement, the spread between paths and the SD between seeds."""
+    found = list(found)
+    runs = retrained_paths(found)
+    rows = []
+    for target in targets_of(runs):
+        spread = retrained_spread(found, target)
+        low, high = spread.pop("seed_sd_interval") or (None, None)
+        rows.append(ceiling(runs, target) | spread | {"seed_sd_low": low, "seed_sd_high": high})
+    return pd.DataFrame(rows)
+
+
+def tables(results: Path = RESULTS) -> dict[str, str]:
+    """Every table as CSV by its file's name; none without a retrained path."""
+    table = every_retraining(results)
+    if table.empty:
+        return {}
+    found = leading(results).found
+    frames = {
+        "ranking": quality(found),
+        "differences": differences(found),
+        "premise": premise(retrained_paths(found)),
+        "ceiling": ceilings(found),
+    }
+    texts = {f"{name}.csv": in_csv(frame) for name, frame in frames.items() if len(frame)}
+    return {"longtailed.csv": table.to_csv(index=False)} | texts
+
+
+def in_csv(frame: pd.DataFrame) -> str:
+    """Four digits after the point."""
+    return frame.to_csv(index=False, float_format="%.4f")
+
+
+def main(results: Path = RESULTS) -> None:
+    """Write the tables; those that the records no longer give are removed."""
+    folder, texts = results / FOLDER, tables(results)
+    for name, text in texts.items():
+        records.write_text(folder / name, text)
+    for file in folder.glob("*.csv"):
+        if file.name not in texts:
+            file.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The project's own benchmark: the committed table is what its records say, and its loader reads it back."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from imbnas import records
+from imbnas.benchmark import longtailed
+from imbnas.longtailed import FOLDER, RESULTS, every_retraining, main, tables
+from imbnas.space import parse_space
+from tests.test_quality import path_record, scores_record
+
+FOLDER_OF_GRID = "laptop/cifar10-cifar100/cell3-c16-n1"
+
+
+def kept(results: Path, record: dict[str, Any]) -> None:
+    """Write a made-up record where its stage would."""
+    if record["stage"] == "retrain":
+        record["config"]["recipe"] = {"length": 2000, "unit": "steps"}
+        record["results"]["test"] |= {"many": 50.0, "medium": 20.0, "few": None}
+    records.write(results / FOLDER_OF_GRID / record["file"], record["stage"], record["config"], record["results"],
+                  record["cost"])  # fmt: skip
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for number in range(12):
+        kept(tmp_path, path_record(number, 30.0 + number))
+    for number in range(6):
+        kept(tmp_path, path_record(number, 30.5 + number, seed=1))
+    kept(tmp_path, scores_record("P1", [float(i) for i in range(12)]))
+    return tmp_path
+
+
+def test_the_committed_tables_are_those_of_the_records() -> None:
+    held = {path.name: path.read_text() for path in (RESULTS / FOLDER).glob("*.csv")}
+    assert held == tables(), "renew them: python -m imbnas.longtailed"
+
+
+def test_every_retraining_is_a_row_with_its_origin(results: Path) -> None:
+    main(results)
+    table = longtailed(results / FOLDER / "longtailed.csv")
+    assert len(table) == 18 and table.overall.tolist()[:3] == [30.0, 30.5, 31.0]
+    first = table.iloc[0]
+    assert (first.profile, first.data, first.target, first.path) == ("laptop", "cifar100", "exp-0.01", "0" * 18)
+    assert first.split == "hash of exp-0.01" and first.device == "a CPU" and len(first.record) == 12
+    assert table.few.isna().all() and (table.length == 2000).all()
+
+
+def test_the_conclusions_stand_beside_it(results: Path) -> None:
+    main(results)
+    ranking, ceiling = (pd.read_csv(results / FOLDER / f"{name}.csv") for name in ("ranking", "ceiling"))
+    assert ranking.set_index("procedure").loc["P1", "tau"] == 1.0
+    assert ceiling.loc[0, ["paths", "repeated"]].tolist() == [12, 6]
+    # pairs half a point apart: SD sqrt(0.125) within a path
+    assert ceiling.seed_sd[0] == pytest.approx(0.125**0.5, abs=1e-4)
+
+
+def test_a_table_that_no_record_gives_is_removed(results: Path, tmp_path: Path) -> None:
+    main(results)
+    for file in (results / FOLDER_OF_GRID).glob("*.json"):
+        file.unlink()
+    main(results)
+    assert not list((results / FOLDER).glob("*.csv"))
+    with pytest.raises(ValueError, match="make grid GOALS=ranking PROFILE=laptop"):
+        longtailed(results / FOLDER / "longtailed.csv")
+
+
+def test_a_mixture_is_refused(results: Path) -> None:
+    other = path_record(13, 30.0)
+    other["config"]["precision"] = "float32"
+    kept(results, other)
+    with pytest.raises(ValueError, match="path-13-exp-0.01-s0.json has another precision"):
+        every_retraining(results)
+
+
+@pytest.mark.skipif(not (RESULTS / FOLDER / "longtailed.csv").exists(), reason="no retrained path yet")
+def test_the_committed_paths_are_of_their_space_and_cost_what_is_said() -> None:
+    for row in longtailed().drop_duplicates("path").itertuples():
+        space = parse_space(row.space)
+        path = tuple(map(int, row.path))
+        assert space.to_string(path) == row.architecture and space.is_alive(path)
+        assert (row.macs, row.params) == (space.cost(path).macs, space.cost(path).params)
