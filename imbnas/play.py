@@ -44,8 +44,8 @@ def recipe(length: int, rate: float, reweight_from: int | None = None, batch_siz
 
 SUPERNET = recipe(800, 0.1)
 P1 = recipe(300, 0.1, reweight_from=0, batch_size=64)
-P2 = recipe(300, 0.1, reweight_from=200)
-P3 = recipe(800, 0.1, reweight_from=600)
+P2 = recipe(200, 0.1, reweight_from=133)
+P3 = recipe(500, 0.1, reweight_from=375)
 RETRAIN = recipe(400, 0.05, reweight_from=280)
 
 
