@@ -132,5 +132,6 @@ def page() -> str:
     for module in modules():
         about, nodes = public(module)
         entries = [f"### `{node.name}`\n\n" + "\n".join(entry(node)) for node in nodes]
-        sections.append("\n".join([f"## `imbnas.{module.stem}`\n\n{markdown(about)}\n", *entries]))
+        title = f"(api-{module.stem})=\n## `imbnas.{module.stem}`"  # the glossary leads here
+        sections.append("\n".join([f"{title}\n\n{markdown(about)}\n", *entries]))
     return "\n".join(sections)
