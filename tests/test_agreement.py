@@ -123,7 +123,7 @@ def test_repeats_by_hand() -> None:
 
     def record(seed: int, accuracy: dict[str, float]) -> dict:
         return {
-            "config": {"procedure": "P1", "target": "balance", "seed": seed},
+            "config": {"arm": {"name": "constant"}, "procedure": "P1", "target": "balance", "seed": seed},
             "results": {"accuracy": accuracy},
         }
 

@@ -9,6 +9,13 @@ from matplotlib.ticker import FuncFormatter
 
 from imbnas.plots.theme import BLUE, INK, LINES, NAVY, ORANGE, QUIET, RULE, TEAL, axes, note, style
 
+OPERATIONS = {
+    "none": "none",
+    "skip_connect": "skip",
+    "nor_conv_1x1": "1×1",
+    "nor_conv_3x3": "3×3",
+    "avg_pool_3x3": "pool",
+}
 THOUSANDS = FuncFormatter(lambda value, _: f"{value / 1000:g}")
 
 
@@ -84,6 +91,34 @@ def agreements(groups: Mapping[str, pd.DataFrame], marked: Sequence[str] = (), m
         ax.set(title=title, xlabel="Kendall's τ to the truth", yticks=range(len(names)), yticklabels=names)
     grid[0].invert_yaxis()
     return list(grid)
+
+
+def effects(panels: Mapping[str, tuple[pd.DataFrame, float]], missing: str = "") -> list[Axes]:
+    """What every operation on every edge adds to a score: a panel per score, rows edges, columns operations.
+
+    panels: by title, effects in standard deviations of the score and the share of it that they explain (R²).
+    """
+    if not panels:
+        return [note(axes(1.2), missing)]
+    columns = 2 if len(panels) > 1 else 1
+    rows = -(-len(panels) // columns)
+    grid = axes(2.9 * rows, rows, columns, squeeze=False)
+    for ax, (title, (frame, explained)) in zip(grid.flat, panels.items(), strict=False):
+        names = [OPERATIONS.get(name, name) for name in frame.columns]
+        ax.imshow(frame, cmap="PuOr_r", vmin=-1.2, vmax=1.2, aspect="auto")
+        for (row, column), value in np.ndenumerate(frame.to_numpy()):
+            ink = "white" if abs(value) > 0.75 else INK
+            ax.text(column, row, f"{value:+.1f}".replace("-", "−"), ha="center", va="center", color=ink, fontsize=8.5)
+        ax.set(xticks=range(len(names)), yticks=range(len(frame)), yticklabels=frame.index)
+        ax.set_xticklabels(names, fontsize=8.5)
+        ax.set_title(f"{title} (R² {explained:.2f})", fontsize=10)
+        ax.tick_params(length=0)
+        ax.grid(False)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    for ax in grid.flat[len(panels) :]:
+        ax.set_axis_off()
+    return list(grid.flat[: len(panels)])
 
 
 def growth(frame: pd.DataFrame, yardsticks: Mapping[str, float], missing: str = "", ax: Axes | None = None) -> Axes:

@@ -59,17 +59,23 @@ def study() -> dict[str, Any]:
     return yaml.safe_load(STUDY.read_text())
 
 
-def arms() -> dict[str, Arm]:
-    """Every arm of the study: the base with each arm's changes."""
-    base, changed = study()["base"], study()["arms"]
+def arms(kind: str = "arms") -> dict[str, Arm]:
+    """Every arm of the study: the base with each arm's changes. Kind "sources": those on other data."""
+    base, changed = study()["base"], study()[kind]
     return {name: read_arm(name, base, changes or {}) for name, changes in changed.items()}
 
 
 def arm_called(name: str) -> Arm:
-    """One arm of the study by its name."""
-    if name not in arms():
-        raise ValueError(f'validity arm is "{name}"; expected one of {", ".join(arms())}')
-    return arms()[name]
+    """One arm of the study, or one of the other sources, by its name."""
+    known = arms() | arms("sources")
+    if name not in known:
+        raise ValueError(f'validity arm is "{name}"; expected one of {", ".join(known)}')
+    return known[name]
+
+
+def arm_file(arm: Arm, seed: int, folder: Path, suffix: str) -> Path:
+    """A file of an arm under the folder of records: in validity/, or in sources/ for those on other data."""
+    return folder / ("validity" if arm.name in arms() else "sources") / f"{arm.name}-s{seed}{suffix}"
 
 
 def read_arm(name: str, base: dict[str, Any], changes: dict[str, Any]) -> Arm:
@@ -147,7 +153,7 @@ def work_folder(arm: Arm, seed: int, folder: Path) -> Path:
 
 def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet:
     """The super-network of an arm: the weights beside its record where they are kept, trained to the end where not."""
-    weights = folder / "validity" / f"{arm.name}-s{seed}.safetensors"
+    weights = arm_file(arm, seed, folder, ".safetensors")
     if weights.exists():
         _, card = load_tensors(weights)
         if card["identity"] != records.identity(records.plain({"arm": arm, "seed": seed})):
@@ -160,6 +166,8 @@ def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet
 
 def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
     """Train `arm`, score it as it goes, and write <out>/validity/<arm>-s<seed>.json (out: the project's results/).
+
+    An arm on other data than the study's goes to <out>/sources/.
 
     The weights go beside the record, as safetensors. Unfinished work is kept in runs/ beside `out`; the same call
     continues it.
@@ -185,7 +193,7 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
         "images": {step: step * chosen.recipe.batch_size for step in moments},
         "moments": [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)],
     }
-    file = folder / "validity" / f"{arm}-s{seed}.json"
+    file = arm_file(chosen, seed, folder, ".json")
     save_supernet(file.with_suffix(".safetensors"), course.net, kept.name.rsplit("-", 1)[-1])
     records.write_curves(file.with_suffix(".csv"), log.rows)
     run_cost = cost(clock, device, images_per_second=log.images_per_second)

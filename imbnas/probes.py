@@ -1,0 +1,146 @@
+"""What do P1's scores measure? Adaptations with one thing changed, held against the published accuracies.
+
+python -m imbnas.probes     write results/truth/probes.csv and results/truth/effects.csv, which the book's prose reads
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from imbnas import profiles, records
+from imbnas.agreement import ARM, agreement, distinct_truth, scores_of
+from imbnas.benchmark import kendall
+from imbnas.space import CellSpace
+
+FOLDER = profiles.ROOT / "results" / "truth"
+Record = Mapping[str, Any]
+SPACE = CellSpace(stages=1)
+CELLS = 150  # the cells that every probe has scored
+PROBES = {  # (arm, procedure, variant, target): its name in tables, and what was changed
+    (ARM, "P1", "", "balance"): ("plain", "nothing: P1 on balanced CIFAR-100"),
+    (ARM, "P1", "", "exp-0.01"): ("exp-0.01", "target: CIFAR-100, exp-0.01"),
+    (ARM, "P1", "on-cifar10", "balance"): ("on-cifar10", "target: CIFAR-10, the source itself"),
+    (ARM, "P1", "on-cifar10", "exp-0.01"): ("on-cifar10-exp-0.01", "target: CIFAR-10, exp-0.01"),
+    ("hundred", "P1", "on-cifar10", "balance"): ("hundred", "source: CIFAR-100; target: CIFAR-10"),
+    (ARM, "P1", "untrained", "balance"): ("untrained", "source: untrained"),
+    (ARM, "P1", "eighth", "balance"): ("eighth", "source: 1/8 of its training"),
+    (ARM, "P1", "quarter", "balance"): ("quarter", "source: 1/4 of its training"),
+    ("annealed", "P1", "", "balance"): ("annealed", "source: rate annealed to 0"),
+    (ARM, "P1", "source-statistics", "balance"): ("source-statistics", "batch norm: the source's statistics"),
+    (ARM, "control", "", "balance"): ("ridge", "classifier: a ridge per cell"),
+    (ARM, "control", "before-norm", "balance"): ("ridge-before-norm", "classifier: a ridge, before the last norm"),
+}
+COLUMNS = ["probe", "seed", "changed", "cells", "tau", "low", "high"]
+COLUMNS += ["mean", "spread", "error", "with_p1", "with_skips"]
+MISSING = "No record of P1 against the truth yet.\n`make grid GOALS=truth` writes them."
+
+
+def key(record: Record) -> tuple[str, str, str, str]:
+    """What identifies a probe among the truth records."""
+    config = record["config"]
+    return config["arm"]["name"], config["procedure"], config.get("variant", {}).get("name", ""), config["target"]
+
+
+def scores(record: Record, cells: int | None = None, kind: str = "accuracy") -> pd.Series:
+    """The scores of a record's first `cells` cells, higher is better."""
+    return scores_of(record["results"], kind).iloc[:cells]
+
+
+def skips(cells: Iterable[str]) -> pd.Series:
+    """How many skip connections each printed cell has."""
+    cells = list(cells)
+    return pd.Series([text.count("skip_connect") for text in cells], cells, dtype=float)
+
+
+def table(truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
+    """One row per probe and seed, in the order of `PROBES`, all on the same first `count` cells.
+
+    tau, low, high: agreement with the published accuracies of the target's data set, balanced ones. mean, spread:
+    of the scores, percent, with the binomial standard `error` of one of them. with_p1: tau with the scores of
+    plain P1 of the same seed. with_skips: tau with the number of skip connections.
+    """
+    found = {(key(record), record["config"]["seed"]): record for record in truths}
+    rows = []
+    for what, (name, changed) in PROBES.items():
+        for seed in sorted(seed for known, seed in found if known == what):
+            record = found[what, seed]
+            mine = scores(record, count)
+            base = found.get(((ARM, "P1", "", "balance"), seed))
+            with_p1 = np.nan if base is None else kendall(mine, scores(base, count).to_dict())
+            rows.append(
+                {"probe": name, "seed": seed, "changed": changed}
+                | agreement(mine, record["config"]["data"])
+                | {"mean": mine.mean(), "spread": mine.std(), "error": binomial_error(mine, record)}
+                | {"with_p1": with_p1, "with_skips": kendall(mine, skips(mine.index).to_dict())}
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def binomial_error(values: pd.Series, record: Record) -> float:
+    """The standard error of one score, in points, from the number of images alone."""
+    images = record["config"]["arm"]["scoring"]["images"]
+    return float(np.sqrt(values.mean() * (100 - values.mean()) / images))
+
+
+def operations(cell: str) -> list[str]:
+    """A printed cell's operations, one per edge, in the order of the genes."""
+    return re.findall(r"([a-z0-9_]+)~\d", cell)
+
+
+def effects(values: pd.Series) -> tuple[pd.DataFrame, float]:
+    """How much every operation on every edge adds to a score, in its standard deviations, and the share explained.
+
+    Least squares with one term per edge and operation; on each edge the terms sum to zero. Rows are edges as (start,
+    end), columns are operations. The share is R², of a model that knows nothing of how edges work together.
+    """
+    design = np.array(
+        [[op == chosen for chosen in operations(cell) for op in SPACE.operations] for cell in values.index]
+    )
+    design = design.astype(float) - design.mean(0)
+    target = ((values - values.mean()) / values.std()).to_numpy()
+    solution = np.linalg.lstsq(design, target, rcond=1e-8)[0]
+    terms = solution.reshape(SPACE.genes, SPACE.choices)
+    edges = pd.Index([f"{start}→{end}" for start, end in SPACE.edges], name="edge")
+    frame = pd.DataFrame(terms - terms.mean(1, keepdims=True), edges, list(SPACE.operations))
+    left = target - design @ solution
+    return frame, float(1 - (left**2).sum() / (target**2).sum())
+
+
+def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -> dict[str, pd.Series]:
+    """What has effects to be compared, by name: the truth, P0's scores, P1's, and P1's on an untrained backbone."""
+    p0 = [r for r in study if (r["config"]["arm"]["name"], r["config"]["seed"]) == (ARM, seed)]
+    found = {key(record): record for record in truths if record["config"]["seed"] == seed}
+    plain_p1, untrained = (found.get((ARM, "P1", variant, "balance")) for variant in ("", "untrained"))
+    if not p0 or plain_p1 is None:
+        return {}
+    mine = {"P0's score": scores_of(p0[0]["results"]["moments"][-1], "accuracy"), "P1's score": scores(plain_p1)}
+    if untrained is not None:
+        mine["P1's score, untrained backbone"] = scores(untrained)
+    return {"published CIFAR-100": distinct_truth(mine["P1's score"].index, "cifar100"), **mine}
+
+
+def effects_csv(series: Mapping[str, pd.Series]) -> str:
+    """`effects` of all series as one long CSV: of, edge, operation, effect; and a line `explained` each."""
+    lines = ["of,edge,operation,effect"]
+    for name, values in series.items():
+        short = name.replace("'s score", "").replace(", ", "-").replace(" ", "-")
+        frame, explained = effects(values)
+        for edge, row in frame.iterrows():
+            lines += [f"{short},{edge.replace('→', '-')},{operation},{value:.4f}" for operation, value in row.items()]
+        lines.append(f"{short},all,explained,{explained:.4f}")
+    return "\n".join(lines) + "\n"
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write the tables beside the records of adaptation against truth."""
+    truths, study = records.read(folder, "truth"), records.read(folder.parent / "validity", "validity")
+    records.write_text(folder / "probes.csv", table(truths).to_csv(index=False, float_format="%.4f"))
+    records.write_text(folder / "effects.csv", effects_csv(compared(study, truths)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What P1's scores measure: read from hand-made records, and the committed tables against the raw scores."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbnas import agreement, probes, profiles, records
+from imbnas.benchmark import distinct
+from imbnas.space import CellSpace
+from imbnas.stages.truth import variants
+from imbnas.stages.validity import arm_called, sample_cells
+
+SPACE, CELLS = CellSpace(stages=1), sample_cells(200)
+TRUTH = {data: distinct()[data].loc[CELLS] for data in ("cifar10", "cifar100")}
+
+
+def record(
+    scores: pd.Series, arm: str = "constant", procedure: str = "P1", variant: str = "", target: str = "balance"
+) -> dict[str, Any]:
+    changed = {"variant": {"name": variant} | vars(variants()[variant])} if variant else {}
+    config = {"arm": arm_called(arm), "procedure": procedure, "target": target, "seed": 0} | changed
+    data = {"data": variants()[variant].data}
+    return {"config": records.plain(config | data), "results": {"accuracy": scores.to_dict()}}
+
+
+def additive(terms: np.ndarray) -> pd.Series:
+    """Scores to which every edge adds its operation's term."""
+    paths = [SPACE.from_string(cell) for cell in CELLS]
+    return pd.Series([sum(terms[edge, choice] for edge, choice in enumerate(path)) for path in paths], CELLS)
+
+
+def test_effects_find_the_terms_of_an_additive_score() -> None:
+    terms = np.random.default_rng(0).normal(size=(6, 5))
+    scores = additive(terms)
+    frame, explained = probes.effects(3 * scores + 7)
+    centred = (terms - terms.mean(1, keepdims=True)) / scores.std()
+    assert np.allclose(frame, centred, atol=1e-8) and explained == pytest.approx(1)
+    assert list(frame.columns) == list(SPACE.operations) and frame.index[3] == "0→3"
+
+
+def test_effects_explain_little_of_noise() -> None:
+    noise = pd.Series(np.random.default_rng(1).normal(size=200), CELLS)
+    assert probes.effects(noise)[1] < 0.3  # 24 free terms among 200 cells: 0.12 by chance
+
+
+def test_every_probe_is_held_against_its_own_targets_truth() -> None:
+    told = [record(TRUTH["cifar100"]), record(TRUTH["cifar10"], variant="on-cifar10"),
+            record(100 - TRUTH["cifar100"], variant="untrained")]  # fmt: skip
+    table = probes.table(told).set_index("probe")
+    assert list(table.index) == ["plain", "on-cifar10", "untrained"]
+    assert table.tau.tolist() == pytest.approx([1, 1, -1]) and (table.cells == 150).all()
+    assert table.with_p1["plain"] == pytest.approx(1) and table.with_p1["untrained"] == pytest.approx(-1)
+    mean = TRUTH["cifar100"].iloc[:150].mean()
+    assert table.error["plain"] == pytest.approx(math.sqrt(mean * (100 - mean) / 2500))
+
+
+def test_skips_are_counted_in_the_printed_cell() -> None:
+    cell = "|skip_connect~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|"
+    assert probes.skips([cell]).tolist() == [2]
+    assert probes.operations(cell)[3:] == ["nor_conv_3x3", "none", "avg_pool_3x3"]
+
+
+def test_probes_are_not_the_studys_own_adaptations() -> None:
+    told = [record(TRUTH["cifar100"]), record(TRUTH["cifar10"], variant="on-cifar10"),
+            record(TRUTH["cifar100"], arm="annealed")]  # fmt: skip
+    assert agreement.plain(told) == told[:1]
+
+
+def test_any_number_of_records() -> None:
+    assert probes.table([]).empty and probes.compared([], []) == {}
+
+
+def test_every_variant_is_a_named_probe() -> None:
+    assert {variant for _, _, variant, _ in probes.PROBES} == set(variants())
+    assert all(arm_called(arm) for arm, *_ in probes.PROBES)
+    names = [name for name, _ in probes.PROBES.values()]
+    assert len(set(names)) == len(names) and not any("," in name for name in names)
+
+
+def test_the_committed_tables_are_the_records() -> None:
+    folder = profiles.ROOT / "results" / "truth"
+    truths, study = records.read(folder, "truth"), records.read(folder.parent / "validity", "validity")
+    again = "run python -m imbnas.probes"
+    shown = probes.table(truths).to_csv(index=False, float_format="%.4f")
+    assert (folder / "probes.csv").read_text() == shown, again
+    assert (folder / "effects.csv").read_text() == probes.effects_csv(probes.compared(study, truths)), again
