@@ -3,8 +3,10 @@
     python -m imbnas.card laptop     compute the card of profiles/laptop.yaml from records, and write it there
 
 Two gates are on the card. Validity: how a super-network trained by the profile's recipe, on cells whose accuracy is
-published, ranks them, beside rankings that need no training. Signal: whether two classifiers of P1 rank the same paths
-alike, and whether paths differ by more than the noise of counting images.
+published, ranks them, beside rankings that need no training, and how it ranks them after each adaptation. Signal, for
+every pair of data sets and every space that was tried: whether two classifiers of P1 rank the same paths alike,
+whether paths' scores differ by more than the noise of counting images, and whether retrained paths differ by more
+than the luck of the seed.
 """
 
 import sys
@@ -14,11 +16,13 @@ from typing import Any
 import yaml
 
 from imbnas import profiles, records
-from imbnas.agreement import KINDS, agreement, images, scores_of, truth_of, yardsticks
+from imbnas.agreement import KINDS, adapted, agreement, images, scores_of, truth_of, yardsticks
 from imbnas.profiles import Profile
+from imbnas.quality import retrained_spread
 
 SIGNAL = ("tau_between_seeds", "mean", "spread", "binomial_error", "tau_with_source_scores", "tau_with_macs")
 JUDGED = ("rankings_agree", "paths_differ")
+RETRAINED = {"spread": "retrained_spread", "seed_sd": "retrained_seed_sd", "ratio": "retrained_ratio"}
 
 
 def card(profile: Profile, results: Path = profiles.ROOT / "results") -> dict[str, Any]:
@@ -37,11 +41,16 @@ def validity(profile: Profile, results: Path) -> dict[str, Any] | None:
     if not study:
         return None
     ends = {kind: [end(record, kind) for record in study] for kind in KINDS}
+    told = adapted(study, records.read(results / "truth", "truth"))
     naive = yardsticks(study[0]["results"]["moments"][-1]["accuracy"], profile.source)
     return records.plain(
         {
             "arm": study[0]["config"]["arm"]["name"],
             **{f"by_{kind}": rows for kind, rows in ends.items()},
+            "adapted_to_balanced_cifar100": [
+                {"procedure": procedure, "seed": seed, **row}
+                for (procedure, seed), row in told.astype({"cells": int}).to_dict("index").items()
+            ],
             "yardsticks": {name: float(row.tau) for name, row in naive.iterrows()},
         }
     )
@@ -55,14 +64,30 @@ def end(record: dict[str, Any], kind: str) -> dict[str, float]:
 
 
 def signal(profile: Profile, results: Path) -> list[dict[str, Any]] | None:
-    """The figures of the profile's gate records; its third part, retrained accuracies, has no record to be read."""
-    found = [
-        {"target": r["config"]["target"], "seed": r["config"]["seed"]}
-        | {name: r["results"][name] for name in (*SIGNAL, *JUDGED)}
-        | {"retrained_differ": "not run"}
-        for r in records.read(results / profile.name, "gate")
-    ]
-    return found or None
+    """The figures of the profile's gate records, one row each, the profile's own pair and space first."""
+    found = records.read(results / profile.name, "gate")
+    rows = [tried(record) | {name: record["results"][name] for name in (*SIGNAL, *JUDGED)} | retrained(record)
+            for record in found]  # fmt: skip
+    own = f"{profile.source}-{profile.target_data}/{profile.space}"
+    return sorted(rows, key=lambda row: f"{row['pair']}/{row['space']}" != own) or None
+
+
+def tried(record: dict[str, Any]) -> dict[str, Any]:
+    """What a gate record is of: its pair of data sets, as its folder is called, its space, target and seed."""
+    config = record["config"]
+    pair = Path(record["file"]).parts[-3]
+    return {"pair": pair, **{name: config[name] for name in ("space", "target", "seed")}}
+
+
+def retrained(gate: dict[str, Any]) -> dict[str, Any]:
+    """The third part, from the retrained paths beside a gate record; "not run" where they are too few."""
+    found = retrained_spread(records.read(Path(gate["file"]).parent, "retrain"), gate["config"]["target"])
+    if found["retrained_differ"] is None:
+        return {"retrained_differ": "not run"}
+    counts = {"retrained_paths": found["paths"], "retrained_twice": found["repeated"]}
+    return (
+        counts | {name: found[of] for of, name in RETRAINED.items()} | {"retrained_differ": found["retrained_differ"]}
+    )
 
 
 def write(name: str) -> None:
