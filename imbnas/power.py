@@ -1,0 +1,137 @@
+"""How many seeds does it take to see a gap, and what do they cost? Student's paired test, and the cost of records.
+
+`gap` and `sd` are in points of accuracy: the true mean of a paired difference, and its standard deviation over seeds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import brentq
+
+from imbnas.evidence import LONG_TAILED, PAPER, paper_gaps
+
+Record = Mapping[str, Any]
+POWER = 0.8  # how probable it shall be that an interval excludes zero where there is a gap
+MOST_SEEDS = 1_000_000
+
+
+def power(seeds: int, gap: float, sd: float, confidence: float = 0.95) -> float:
+    """The probability that the `confidence` interval of the paired mean of `seeds` differences excludes zero."""
+    if seeds < 2:
+        return 0.0
+    freedom, shift = seeds - 1, gap / sd * np.sqrt(seeds)
+    edge = stats.t.ppf((1 + confidence) / 2, freedom)
+    nodes, weights = np.polynomial.legendre.leggauss(200)  # over the estimated sd: scipy's non-central t has gaps
+    estimated = np.sqrt(stats.chi2.ppf((nodes + 1) / 2, freedom) / freedom)
+    beyond = stats.norm.sf(edge * estimated - shift) + stats.norm.cdf(-edge * estimated - shift)
+    return float(np.average(beyond, weights=weights))
+
+
+def seeds_needed(gap: float, sd: float, wanted: float = POWER, confidence: float = 0.95) -> int:
+    """The fewest seeds with which a gap shows with probability `wanted`. ValueError where no number would do."""
+    if not (gap and sd > 0 and 0 < wanted < 1):
+        raise ValueError(f"gap {gap}, sd {sd}, power {wanted}: expected a gap that is not 0, sd > 0, power in (0, 1)")
+    normal = ((stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(wanted)) * sd / gap) ** 2
+    if normal > MOST_SEEDS:
+        raise ValueError(f"a gap of {gap} at an sd of {sd} takes more than {MOST_SEEDS:,} seeds")
+    seeds = max(2, int(normal))
+    while power(seeds, abs(gap), sd, confidence) < wanted:
+        seeds += 1
+    return seeds
+
+
+def detectable(seeds: int, sd: float, wanted: float = POWER, confidence: float = 0.95) -> float:
+    """The smallest gap that `seeds` show with probability `wanted`; infinite for one seed."""
+    if seeds < 2:
+        return float("inf")
+    return float(brentq(lambda gap: power(seeds, gap, sd, confidence) - wanted, 0.0, 100 * sd))
+
+
+# ------------------------------------------------------------------------------------- how large is the noise
+
+
+def floor_of(first: str, second: str, targets: Sequence[str] = LONG_TAILED) -> float:
+    """The SD of the mean difference that the paper's 10,000 test images cause alone, two networks independent."""
+    return float(np.sqrt((paper_gaps(first, second).loc[list(targets), "error"] ** 2).sum()) / len(targets))
+
+
+def noise_of(seed_sd: float, targets: int = len(LONG_TAILED)) -> float:
+    """The SD of the mean over `targets` of the difference of two retrainings that have nothing in common."""
+    return float(np.sqrt(2 / targets) * seed_sd)
+
+
+def paper_needs(sd: float, pairs: Iterable[tuple[str, str]], wanted: float = POWER) -> pd.DataFrame:
+    """The paper's mean gap over the long-tailed targets, pair by pair, and the seeds that it would take to see it."""
+    rows = []
+    for first, second in pairs:
+        gap = float((PAPER.loc[first] - PAPER.loc[second])[list(LONG_TAILED)].mean())
+        seeds = seeds_needed(gap, sd, wanted) if abs(gap) > 1e-9 else None
+        rows.append({"pair": f"{first} − {second}", "gap": gap, "seeds": seeds})
+    return pd.DataFrame(rows).set_index("pair")
+
+
+# ------------------------------------------------------------------------------------------ what a seed costs
+
+
+def stage_seconds(found: Iterable[Record]) -> pd.DataFrame:
+    """Mean seconds of each kind of stage in the records, by stage and procedure, with `records` and `device`."""
+    rows = []
+    for record in found:
+        stage, procedure = record["stage"], record["config"].get("procedure", "source")
+        if stage == "retrain":
+            procedure = "any"  # every winner is retrained by one recipe
+        if stage in ("supernet", "search", "retrain"):
+            cost = record["cost"]
+            seconds = cost["training_seconds"] + cost["seconds"].get("search", 0.0)
+            rows.append((stage, procedure, seconds, cost["seconds"].get("search", 0.0), cost["device"]))
+    table = pd.DataFrame(rows, columns=["stage", "procedure", "seconds", "search", "device"])
+    groups = table.groupby(["stage", "procedure"])
+    means = groups[["seconds", "search"]].mean().assign(records=groups.size())
+    return means.assign(device=groups.device.agg(lambda names: ", ".join(sorted(set(names)))))
+
+
+def image_rate(found: Iterable[Record]) -> float | None:
+    """Training images per second of the source super-network, which trains every weight; None without its record."""
+    costs = [record["cost"] for record in found if record["stage"] == "supernet"]
+    return float(np.mean([cost["images"] / cost["training_seconds"] for cost in costs])) if costs else None
+
+
+def search_seconds(found: Sequence[Record], procedure: str, images: int | None) -> tuple[float, bool] | None:
+    """Seconds of one search and whether they were measured.
+
+    Where no record of the procedure exists, they are estimated: the `images` of its training at the super-network's
+    rate, and the time that another procedure's search took. None where even that can't be had.
+    """
+    table, rate = stage_seconds(found), image_rate(found)
+    if ("search", procedure) in table.index:
+        return float(table.loc[("search", procedure), "seconds"]), True
+    others = table.loc["search", "search"] if "search" in table.index.get_level_values("stage") else []
+    if images is None or rate is None or not len(others):
+        return None
+    return images / rate + float(np.mean(others)), False
+
+
+def seed_hours(
+    found: Sequence[Record], first: str, second: str, images: Mapping[str, int], targets: int = len(LONG_TAILED)
+) -> tuple[float, list[str]] | None:
+    """Hours that one more seed of a comparison takes on `targets`, and the procedures whose share is estimated.
+
+    A source super-network (unless both are P3), a search for each procedure and target (P0's serves all), and a
+    retraining of every winner. None where the records don't tell.
+    """
+    table = stage_seconds(found)
+    if ("retrain", "any") not in table.index or ("supernet", "source") not in table.index:
+        return None
+    seconds = 2 * targets * float(table.loc[("retrain", "any"), "seconds"])
+    seconds += float(table.loc[("supernet", "source"), "seconds"])
+    estimated = []
+    for procedure in (first, second):
+        search = search_seconds(found, procedure, images.get(procedure))
+        if search is None:
+            return None
+        seconds += search[0] * (1 if procedure == "P0" else targets)
+        estimated += [] if search[1] else [procedure]
+    return seconds / 3600, estimated

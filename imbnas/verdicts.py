@@ -1,0 +1,134 @@
+"""What the retrained paths tell, in words: sentences that say no more than their intervals allow."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED
+
+HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
+QUESTIONS = {
+    ("P1", "P0"): "Does adapting the classifier rank better than not adapting?",
+    ("P3", "P1"): "Does the search from scratch rank better than the cheap one?",
+    ("P1", "P2"): "Does freezing the backbone rank better than training all of it?",
+    ("P1", "control"): "Is it the adaptation, or mere access to the target's images?",
+    ("P1", "P1-ce"): "Do the class weights help the ranking?",
+    ("P1", "multiply-adds"): "Does P1 rank better than counting?",
+    ("P0", "multiply-adds"): "Does P0 rank better than counting?",
+    ("P3", "multiply-adds"): "Does P3 rank better than counting?",
+}
+
+
+def differences_in_words(frame: pd.DataFrame) -> str:
+    """`quality.differences` as Markdown: the question of each pair, then a line per target and seed."""
+    parts = []
+    for (first, second), question in QUESTIONS.items():
+        rows = frame[(frame["first"] == first) & (frame.second == second)]
+        if len(rows):
+            lines = "\n".join(f"- {difference_in_words(row._asdict())}" for row in rows.itertuples())
+            parts.append(f"**{question}** ({first} − {second})\n\n{lines}")
+    return "\n\n".join(parts) or f"No procedure has scored retrained paths yet: {HOW}."
+
+
+def difference_in_words(row: Mapping[str, Any]) -> str:
+    """One difference: where, by how much, and whether it can be told."""
+    where = f"{row['target']}, seed {row['seed']}, {row['paths']} paths"
+    if math.isnan(row["tau"]):
+        return f"{where}: too few for an interval (it takes {FEWEST_PATHS})."
+    low, high = row["low"], row["high"]
+    verdict = "yes" if low > 0 else "no, it ranks worse" if high < 0 else "cannot be told"
+    figures = f"τ differs by {signed(row['tau'])} [{signed(low)}, {signed(high)}]"
+    regret = (
+        f"regret by {signed(row['regret'], 1)} [{signed(row['regret_low'], 1)}, {signed(row['regret_high'], 1)}] points"
+    )
+    return f"{where}: {verdict}; {figures}, {regret}."
+
+
+def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
+    """`quality.quality` as texts, a row per ranking and target."""
+    rows = []
+    for row in frame.to_dict("records"):
+        ranking = f"{row['procedure']}, seed {row['seed']}" if row["seed"] else row["procedure"]
+        cells = {"target": row["target"], "ranking": ranking, "paths": row["paths"]}
+        if math.isnan(row["tau"]):
+            cells |= dict.fromkeys(("τ", "regret of the first five (points)", "by chance"), "too few paths")
+        else:
+            cells["τ"] = f"{plain(row['tau'])} [{plain(row['low'])}, {plain(row['high'])}]"
+            bounds = f"[{row['regret_low']:.1f}, {row['regret_high']:.1f}]"
+            cells["regret of the first five (points)"] = f"{row['regret']:.1f} {bounds}"
+            cells["by chance"] = f"{row['by_chance']:.1f}"
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def spread_in_words(spread: Mapping[str, Any]) -> str:
+    """`quality.retrained_spread` as a sentence: whether the paths differ at all."""
+    target, paths, repeated = (spread[name] for name in ("target", "paths", "repeated"))
+    if spread["ratio"] is None:
+        return (
+            f"On {target} {paths} paths are retrained, {repeated} of them with a second seed: too few to hold the "
+            f"spread between paths against the noise of the seed (it takes {FEWEST_PATHS} and {FEWEST_REPEATED}). "
+            f"{HOW}."
+        )
+    low, high = spread["seed_sd_interval"]
+    verdict = "passes" if spread["retrained_differ"] else "does not pass"
+    return (
+        f"On {target} the {paths} retrained paths spread by {spread['spread']:.2f} points (standard deviation), two "
+        f"seeds of one path by {spread['seed_sd']:.2f} [{low:.2f}, {high:.2f}] ({repeated} paths): "
+        f"{spread['ratio']:.1f} times as much, where the signal gate asks for {ENOUGH_SPREAD:g}. This part of the gate "
+        f"{verdict}."
+    )
+
+
+def ceiling_in_words(found: Mapping[str, Any]) -> str:
+    """`premise.ceiling` as a sentence: how well two retrainings of the same paths agree."""
+    if math.isnan(found["expected"]):
+        return f"On {found['target']} there are not enough paths with two seeds for a ceiling."
+    measured = f"τ = {plain(found['tau'])} on the {found['repeated']} paths that have two seeds"
+    measured += ", too few for an interval" if math.isnan(found["low"]) else f" {interval(found, 'low', 'high')}"
+    return (
+        f"On {found['target']} two seeds agree with {measured}; spread and noise together let expect "
+        f"{plain(found['expected'])} {interval(found, 'expected_low', 'expected_high')} on all paths, and "
+        f"{plain(found['perfect'])} for a ranking that makes no mistake, held against one seed."
+    )
+
+
+def premise_in_words(frame: pd.DataFrame) -> str:
+    """`premise.premise` as Markdown, for whole accuracies: how far balanced accuracy orders paths as a tail does."""
+    whole = frame[(frame["first"] == "balance") & (frame.first_part == "overall") & (frame.second != "balance")]
+    if whole.empty:
+        return (
+            "Not measured yet: the paths have to be retrained on the balanced target and on a long-tailed one. "
+            '`make grid GOALS=ranking PROFILE=laptop TARGETS="balance exp-0.01"` does it.'
+        )
+    return "\n".join(f"- {pair_in_words(row._asdict())}" for row in whole.itertuples())
+
+
+def pair_in_words(row: Mapping[str, Any]) -> str:
+    """One agreement between two targets."""
+    where = f"balance and {row['second']}" + (", tail third" if row["second_part"] == "tail" else "")
+    if math.isnan(row["tau"]):
+        return f"{where}: {row['paths']} common paths, too few for an interval (it takes {FEWEST_PATHS})."
+    return (
+        f"{where}, {row['paths']} paths: τ = {plain(row['tau'])} {interval(row, 'low', 'high')}, Spearman "
+        f"{plain(row['spearman'])} {interval(row, 'spearman_low', 'spearman_high')}, and τ = {plain(row['partial'])} "
+        f"{interval(row, 'partial_low', 'partial_high')} among paths of equal cost."
+    )
+
+
+def interval(row: Mapping[str, Any], low: str, high: str) -> str:
+    """Its bounds in brackets."""
+    return f"[{plain(row[low])}, {plain(row[high])}]"
+
+
+def plain(value: float) -> str:
+    """Two digits, with a minus that is one."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A difference with its sign; nothing has none."""
+    shown = f"{value:+.{digits}f}".replace("-", "−")
+    return shown[1:] if float(shown[1:]) == 0 else shown

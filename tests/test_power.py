@@ -1,0 +1,112 @@
+"""Power against printed tables and simulation; cost against hand-made records."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from imbnas.evidence import paper_gaps
+from imbnas.power import (
+    detectable,
+    floor_of,
+    image_rate,
+    noise_of,
+    paper_needs,
+    power,
+    search_seconds,
+    seed_hours,
+    seeds_needed,
+    stage_seconds,
+)
+
+
+class TestSeeds:
+    @pytest.mark.parametrize(("effect", "pairs"), [(0.2, 199), (0.5, 34), (0.8, 15)])
+    def test_the_textbook_sample_sizes(self, effect: float, pairs: int) -> None:
+        """Cohen's small, medium and large effects, paired, two-sided, 5 %, power 0.8: G*Power's 199, 34 and 15."""
+        assert seeds_needed(effect, 1.0) == pairs
+        assert seeds_needed(-effect, 1.0) == pairs
+
+    def test_power_is_that_of_simulated_tests(self) -> None:
+        drawn = np.random.default_rng(0).normal(0.6, 1.0, (4000, 12))
+        shown = stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05
+        assert power(12, 0.6, 1.0) == pytest.approx(shown.mean(), abs=0.025)
+
+    def test_no_gap_shows_as_often_as_chance_has_it(self) -> None:
+        assert power(5, 0.0, 1.0) == pytest.approx(0.05, abs=1e-5)
+
+    def test_one_seed_shows_nothing(self) -> None:
+        assert power(1, 10.0, 0.1) == 0 and detectable(1, 0.1) == math.inf
+
+    @pytest.mark.parametrize("seeds", [2, 3, 10, 200])
+    def test_the_detectable_gap_needs_these_seeds(self, seeds: int) -> None:
+        gap = detectable(seeds, 0.7)
+        assert power(seeds, gap, 0.7) == pytest.approx(0.8, abs=1e-6)
+        assert seeds_needed(gap * 1.001, 0.7) == seeds
+
+    @pytest.mark.parametrize(("gap", "sd"), [(0.0, 1.0), (0.5, 0.0), (0.5, -1.0)])
+    def test_what_has_no_answer(self, gap: float, sd: float) -> None:
+        with pytest.raises(ValueError, match="expected a gap that is not 0"):
+            seeds_needed(gap, sd)
+        with pytest.raises(ValueError, match="more than 1,000,000 seeds"):
+            seeds_needed(1e-5, 1.0)
+
+
+class TestNoise:
+    def test_the_floor_by_hand(self) -> None:
+        errors = paper_gaps("P1", "P2").loc[["exp-0.1", "exp-0.01", "step-0.01"], "error"]
+        assert floor_of("P1", "P2") == pytest.approx(math.sqrt(sum(e * e for e in errors)) / 3)
+        assert floor_of("P1", "P2", ["exp-0.01"]) == pytest.approx(errors["exp-0.01"])
+        assert floor_of("P1", "P2") == pytest.approx(0.40, abs=0.01)
+
+    def test_a_difference_of_two_over_three_targets(self) -> None:
+        # each difference has sqrt(2) * 0.6; the mean of three 1 / sqrt(3) of that
+        assert noise_of(0.6) == pytest.approx(0.6 * math.sqrt(2) / math.sqrt(3))
+
+    def test_the_papers_gaps(self) -> None:
+        table = paper_needs(0.5, [("P1", "P0"), ("P1", "P2")])
+        assert table.gap.tolist() == [pytest.approx(1.10), pytest.approx(0.35333, abs=1e-4)]
+        assert table.seeds.tolist() == [seeds_needed(1.10, 0.5), seeds_needed(1.06 / 3, 0.5)]
+
+
+def record(stage: str, seconds: float, search: float = 0.0, procedure: str = "", images: int = 1000) -> dict[str, Any]:
+    cost = {"training_seconds": seconds, "seconds": {"search": search} if search else {}, "device": "a CPU"}
+    config = {"procedure": procedure} if procedure else {}
+    return {"stage": stage, "config": config, "cost": cost | {"images": images}}
+
+
+FOUND = [
+    record("supernet", 3600.0, images=360_000),
+    record("search", 0.0, 900.0, "P0"),
+    record("search", 600.0, 1200.0, "P1"),
+    record("search", 1000.0, 1400.0, "P1"),
+    record("retrain", 500.0, procedure="P0"),
+    record("retrain", 700.0, procedure="path"),
+    record("gate", 9.0),
+]
+
+
+class TestCost:
+    def test_means_by_stage(self) -> None:
+        table = stage_seconds(FOUND)
+        assert table.loc[("search", "P1"), ["seconds", "records"]].tolist() == [2100.0, 2]
+        assert table.loc[("retrain", "any"), ["seconds", "records"]].tolist() == [600.0, 2]
+        assert table.loc[("supernet", "source"), "device"] == "a CPU" and len(table) == 4
+        assert image_rate(FOUND) == 100
+
+    def test_a_seed_by_hand(self) -> None:
+        # 3600 + P0's one search 900 + three of P1 2100 + six retrainings 600
+        assert seed_hours(FOUND, "P1", "P0", {}) == (pytest.approx((3600 + 900 + 6300 + 3600) / 3600), [])
+
+    def test_what_no_record_tells_is_estimated_and_named(self) -> None:
+        # 200,000 images at 100 a second, and the mean search of P0 (900) and P1 (1300)
+        assert search_seconds(FOUND, "P2", 200_000) == (pytest.approx(2000 + 1100), False)
+        hours, estimated = seed_hours(FOUND, "P1", "P2", {"P2": 200_000})
+        assert estimated == ["P2"] and hours == pytest.approx((3600 + 6300 + 3 * 3100 + 3600) / 3600)
+
+    def test_without_records_no_cost(self) -> None:
+        assert stage_seconds([]).empty and image_rate([]) is None
+        assert seed_hours([], "P1", "P0", {}) is None and search_seconds([], "P1", 100) is None
+        assert seed_hours(FOUND, "P1", "P3", {}) is None

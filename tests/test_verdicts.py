@@ -1,0 +1,84 @@
+"""Sentences about retrained paths: no verdict without an interval on one side, no figure where there are too few."""
+
+import math
+
+import pytest
+
+from imbnas.premise import ceiling, premise
+from imbnas.quality import differences, quality, retrained_paths, retrained_spread
+from imbnas.verdicts import (
+    QUESTIONS,
+    ceiling_in_words,
+    difference_in_words,
+    differences_in_words,
+    premise_in_words,
+    quality_in_print,
+    signed,
+    spread_in_words,
+)
+from tests.test_quality import DOWN, MIXED, UP, path_record, paths, scores_record
+
+ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "regret": -0.5, "regret_low": -1.0, "regret_high": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.01, 0.4, "paths: yes; τ"), (-0.1, 0.4, "cannot be told"), (-0.4, -0.01, "no, it ranks worse")],
+)
+def test_a_verdict_needs_an_interval_on_one_side(low: float, high: float, said: str) -> None:
+    sentence = difference_in_words(ROW | {"tau": (low + high) / 2, "low": low, "high": high})
+    assert said in sentence and "24 paths" in sentence and "−0.5 [−1.0, 0.0] points" in sentence
+
+
+def test_too_few_paths_have_no_figure() -> None:
+    few = difference_in_words(ROW | {"paths": 9, "tau": math.nan, "low": math.nan, "high": math.nan})
+    assert few == "exp-0.01, seed 0, 9 paths: too few for an interval (it takes 10)."
+    printed = quality_in_print(quality([*paths(UP[:9]), scores_record("P1", UP)]))
+    assert (printed["τ"] == "too few paths").all()
+
+
+def test_every_question_is_asked_of_what_was_measured() -> None:
+    found = [*paths(UP), scores_record("P0", DOWN), scores_record("P1", UP), scores_record("P3", MIXED)]
+    words = differences_in_words(differences(found))
+    assert words.count("**") == 2 * 5  # P1 - P0, P3 - P1, and each of the three against counting
+    assert (
+        "rank better than not adapting?** (P1 − P0)\n\n- exp-0.01, seed 0, 10 paths: yes; τ differs by +2.00" in words
+    )
+    assert QUESTIONS["P1", "P2"] not in words
+
+
+def test_without_records_the_command_is_named() -> None:
+    assert "make grid GOALS=ranking" in differences_in_words(differences([]))
+    assert "make grid GOALS=ranking" in premise_in_words(premise(retrained_paths([])))
+    assert "0 paths are retrained" in spread_in_words(retrained_spread([]))
+
+
+def test_the_printed_table_by_hand() -> None:
+    row = quality_in_print(quality([*paths(UP), scores_record("P1", DOWN)])).iloc[0]
+    assert (row.ranking, row.paths, row["τ"]) == ("P1, seed 0", 10, "−1.00 [−1.00, −1.00]")
+    assert row["regret of the first five (points)"].startswith("5.0 [")
+
+
+def test_the_gate_in_words() -> None:
+    again = [path_record(number, number + 1.0, seed=1) for number in range(5)]
+    words = spread_in_words(retrained_spread([*paths(UP), *again]))
+    assert "spread by 3.03 points" in words and "by 0.71 [" in words and "4.3 times" in words and "gate passes" in words
+    noisy = [path_record(number, number + 4.0, seed=1) for number in range(5)]
+    assert "does not pass" in spread_in_words(retrained_spread([*paths(UP), *noisy]))
+
+
+def test_the_ceiling_in_words() -> None:
+    again = [path_record(number, number + 1.0, seed=1) for number in range(6)]
+    words = ceiling_in_words(ceiling(retrained_paths([*paths(UP), *again]), "exp-0.01"))
+    assert "τ = 1.00 on the 6 paths that have two seeds, too few for an interval" in words
+    assert "not enough paths" in ceiling_in_words(ceiling(retrained_paths(paths(UP)), "exp-0.01"))
+
+
+def test_the_premise_in_words() -> None:
+    found = [*paths(UP, target="balance"), *paths(MIXED, target="exp-0.01")]
+    words = premise_in_words(premise(retrained_paths(found), 50))
+    assert words.startswith("- balance and exp-0.01, 10 paths: τ = 0.") and "exp-0.01, tail third" in words
+
+
+def test_signs() -> None:
+    assert (signed(0.354), signed(-1.2), signed(-0.001), signed(0.04, 1)) == ("+0.35", "−1.20", "0.00", "0.0")
