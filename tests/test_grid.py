@@ -1,4 +1,7 @@
-"""The smoke grid as a whole: 30 records and a table, the same after a kill, and only what changed runs again."""
+"""The smoke grid as a whole: 30 records and a table, the same after a kill, and only what changed runs again.
+
+And the record run, rehearsed with the commands that a GPU machine is given: its records are the grid's.
+"""
 
 import json
 import os
@@ -8,10 +11,12 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import record_plan
 
 pytestmark = pytest.mark.slow
 
@@ -21,10 +26,11 @@ GRID = [sys.executable, "tools/grid.py", "profile=smoke", "seeds=0"]
 
 def project(folder: Path) -> Path:
     """A copy of what the grid needs, with records and locks of its own."""
-    for name in ("imbnas", "profiles", "tools"):
+    for name in ("imbnas", "profiles", "tools", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns(".*"))
-    shutil.copy(ROOT / "Snakefile", folder)
+    for name in ("Snakefile", "Makefile", "requirements.txt"):
+        shutil.copy(ROOT / name, folder)
     return folder
 
 
@@ -59,6 +65,73 @@ def test_leaves_thirty_records_and_a_table(undisturbed: Path) -> None:
     (table,) = (undisturbed / "results").rglob("table-2.csv")
     assert len(table.read_text().splitlines()) == 1 + 16
     assert "Nothing to be done" in grid(undisturbed)
+
+
+def test_a_record_run_plans_the_grid(undisturbed: Path) -> None:
+    steps = [Path(step["leaves"]).name for step in record_plan.by_value("smoke", [0])]
+    others = ("baseline", "control", "speed")
+    assert {name for name in steps if not name.startswith(others)} == set(records(undisturbed))
+
+
+def make(folder: Path, *words: str) -> str:
+    """Run make in the copy of the project; what it said."""
+    command = ["make", f"PYTHON={sys.executable}", f"IMBNAS_DATA={folder / 'data'}", *words]
+    run = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def a_wheel(folder: Path) -> None:
+    """A package that the machine lacks, so that the folder of wheels is filled and nothing is fetched."""
+    folder.mkdir(parents=True)
+    about = "Metadata-Version: 2.1\nName: carried-along\nVersion: 1.0\n"
+    with zipfile.ZipFile(folder / "carried_along-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("carried_along.py", "here = True\n")
+        wheel.writestr("carried_along-1.0.dist-info/METADATA", about)
+        wheel.writestr(
+            "carried_along-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr("carried_along-1.0.dist-info/RECORD", "")
+
+
+def slice_of(project: Path, machine: Path, *options: str, stage_seconds: str = "{seconds}") -> str:
+    """Pack, run a slice on a machine that has nothing but the pack, and take back what it left."""
+    pack, out = machine / "pack", machine / "out"
+    a_wheel(pack / "wheels")
+    make(project, "record-pack", "PROFILE=smoke", "SEEDS=0", "OTHER_SPACE=", f"DIR={pack}")
+    plan = pack / "plan.json"
+    plan.write_text(plan.read_text().replace("{seconds}", stage_seconds))
+    on_machine(machine)
+    assert (machine / "work" / "site" / "carried_along.py").exists()
+    said = on_machine(machine, str(out), *options)
+    make(project, "record-merge", f"DIR={out}")
+    return said
+
+
+def on_machine(machine: Path, *words: str) -> str:
+    """Run what was packed, in an environment that knows nothing of this project; what it said."""
+    bare = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "IMBNAS_DATA")}
+    command = [sys.executable, "pack/run.py", *words, "--work", "work"]
+    run = subprocess.run(command, cwd=machine, env=bare, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def test_a_record_run_in_two_slices_on_fresh_machines_leaves_the_records_of_the_grid(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    """In the first slice a stage is given one second, which is too little; the second continues from what came back."""
+    folder = project(tmp_path / "project")
+    said = slice_of(folder, tmp_path / "first", "--only", "supernet", stage_seconds="1")
+    assert "unfinished smoke cell3-c8-n1 supernet-s0" in " ".join(said.split()) and not records(folder)
+    assert list((folder / "runs").rglob("supernet-s0-*.safetensors"))
+    only = ("supernet", "search-P1-exp-0.01", "retrain-P1-exp-0.01")
+    slice_of(folder, tmp_path / "second", "--only", *only)
+    expected = {name: record for name, record in records(undisturbed).items() if name.startswith(only)}
+    assert len(expected) == 3 and records(folder) == expected
+    assert len(list((folder / "results").rglob("*.csv"))) == 3
+    plan = grid(folder, "--dry-run")
+    assert re.search(r"^total +28$", plan, re.M)  # of 31 steps, three are done
 
 
 def test_a_killed_grid_goes_on_to_the_same_records(undisturbed: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Pack what a bare GPU machine needs to run the grid without a network: code, wheels, data, and the script that runs.
 
-    python tools/record_pack.py DIR --profile paper --seeds "0 1 2" [--has "pandas scipy …"]
+    python tools/record_pack.py DIR --profile paper --seeds "0 1 2" [--other-space SPACE] [--has "scipy …"]
 
 DIR/run.py with DIR/plan.json is the one script there; data come in parts, so that they can travel in several goes.
 What the project already has of these records, and unfinished work in runs/, goes along: a fresh machine resumes.
@@ -142,14 +142,14 @@ def pack_wheels(folder: Path, there: Iterable[str]) -> None:
     partial(folder).replace(folder)
 
 
-def pack(folder: Path, profile: str, seeds: list[int], there: list[str]) -> str:
+def pack(folder: Path, profile: str, seeds: list[int], there: list[str], other_space: str) -> str:
     """Fill the folder; what it holds, in one line."""
     settings = profiles.load(profile)
     names = sorted({settings.source, settings.target_data})
     if own := [name for name in names if name not in BENCHMARKS]:
         raise PackFailed(f"profile {profile} uses {own[0]}: a pack carries {', '.join(BENCHMARKS)} and no other data")
     folder.mkdir(parents=True, exist_ok=True)
-    steps = record_plan.by_value(profile, seeds)
+    steps = record_plan.by_value(profile, seeds, other_space)
     data = {f"{name}.npz": pack_data(folder / "data", name) for name in names if name in CIFAR}
     pack_wheels(folder / "wheels", there)
     pack_code(folder / "code.tar.gz")
@@ -184,9 +184,11 @@ def main() -> int:
     parser.add_argument("--profile", default="paper")
     parser.add_argument("--seeds", default="0 1 2", type=whole_numbers, help='such as "0 1 2"')
     parser.add_argument("--has", default="", help="packages beyond torch and torchvision that the machine has")
+    parser.add_argument("--other-space", default="", help="a second space, whose table comes last; none if empty")
     arguments = parser.parse_args()
+    there = f"{THERE} {arguments.has}".split()
     try:
-        print(pack(arguments.folder, arguments.profile, arguments.seeds, f"{THERE} {arguments.has}".split()))
+        print(pack(arguments.folder, arguments.profile, arguments.seeds, there, arguments.other_space))
     except (ValueError, OSError) as fault:
         print(fault, file=sys.stderr)
         return 1

@@ -26,7 +26,6 @@ CHAPTER = {
     "control": "06-p0",
     "retrain": "10-table-2",
 }
-OTHER_SPACE = "macro-w32-4-4-4"
 Step = dict[str, Any]  # name, command (after "python"), leaves, needs, log, work
 
 
@@ -136,11 +135,11 @@ def speed(profile: str) -> Step:
     }
 
 
-def by_value(profile: str, seeds: list[int], other_space: str = OTHER_SPACE) -> list[Step]:
+def by_value(profile: str, seeds: list[int], other_space: str = "") -> list[Step]:
     """The whole plan: a trial, the speed, then seed after seed, and the other space for the first seed at the end."""
     grid, steps = Grid(profile), [*trial(profile), speed(profile)]
     for seed in seeds:
         steps += [*grid.table(seed), *grid.comparisons(seed)]
-    if other_space and other_space != grid.run(0).space:
+    if other_space:
         steps += Grid(profile, other_space).table(seeds[0])
     return list({step["leaves"]: step for step in steps}.values())
