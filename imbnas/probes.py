@@ -1,6 +1,6 @@
 """What do P1's scores measure? Adaptations with one thing changed, held against the published accuracies.
 
-python -m imbnas.probes     write results/truth/probes.csv and results/truth/effects.csv, which the book's prose reads
+python -m imbnas.probes     write probes.csv, effects.csv and account.csv in results/truth, which the book's prose reads
 """
 
 import re
@@ -101,7 +101,7 @@ def effects(values: pd.Series) -> tuple[pd.DataFrame, float]:
         [[op == chosen for chosen in operations(cell) for op in SPACE.operations] for cell in values.index]
     )
     design = design.astype(float) - design.mean(0)
-    target = ((values - values.mean()) / values.std()).to_numpy()
+    target = standard(values)
     solution = np.linalg.lstsq(design, target, rcond=1e-8)[0]
     terms = solution.reshape(SPACE.genes, SPACE.choices)
     edges = pd.Index([f"{start}→{end}" for start, end in SPACE.edges], name="edge")
@@ -123,6 +123,38 @@ def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -
     return {"published CIFAR-100": distinct_truth(mine["P1's score"].index, "cifar100"), **mine}
 
 
+def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
+    """P1's scores as a sum of two: what the wiring alone gives, and what the source has learnt.
+
+    One row per probe and seed of the chosen arm, by least squares on standardised scores of the first `count` cells:
+    `wiring` weighs P1's score on the untrained backbone, `learnt` P0's score of the same seed, `explained` is R².
+    tau, low, high: agreement with the published accuracies once the untrained score is taken off, point by point.
+    """
+    p0 = {r["config"]["seed"]: scores_of(r["results"]["moments"][-1], "accuracy")
+          for r in study if r["config"]["arm"]["name"] == ARM}  # fmt: skip
+    found = {(key(record), record["config"]["seed"]): record for record in truths}
+    bare = found.get(((ARM, "P1", "untrained", "balance"), 0))
+    rows = []
+    for what, (name, changed) in PROBES.items():
+        for seed in sorted(seed for known, seed in found if known == what and known[0] == ARM and seed in p0):
+            if bare is None or name == "untrained":
+                continue
+            mine, wiring = scores(found[what, seed], count), scores(bare, count)
+            parts = np.array([standard(wiring), standard(p0[seed][mine.index])]).T
+            weights, left = np.linalg.lstsq(parts, standard(mine), rcond=None)[:2]
+            told = dict(zip(("wiring", "learnt"), weights.tolist(), strict=True))
+            rows.append({"probe": name, "seed": seed, "changed": changed} | told
+                        | {"explained": float(1 - left[0] / (len(mine) - 1))}
+                        | agreement(mine - wiring, found[what, seed]["config"]["data"]))  # fmt: skip
+    columns = ["probe", "seed", "changed", "wiring", "learnt", "explained", "cells", "tau", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def standard(values: pd.Series) -> np.ndarray:
+    """Values with mean 0 and standard deviation 1."""
+    return ((values - values.mean()) / values.std()).to_numpy()
+
+
 def effects_csv(series: Mapping[str, pd.Series]) -> str:
     """`effects` of all series as one long CSV: of, edge, operation, effect; and a line `explained` each."""
     lines = ["of,edge,operation,effect"]
@@ -139,6 +171,7 @@ def main(folder: Path = FOLDER) -> None:
     """Write the tables beside the records of adaptation against truth."""
     truths, study = records.read(folder, "truth"), records.read(folder.parent / "validity", "validity")
     records.write_text(folder / "probes.csv", table(truths).to_csv(index=False, float_format="%.4f"))
+    records.write_text(folder / "account.csv", account(study, truths).to_csv(index=False, float_format="%.4f"))
     records.write_text(folder / "effects.csv", effects_csv(compared(study, truths)))
 
 

@@ -69,6 +69,19 @@ def test_probes_are_not_the_studys_own_adaptations() -> None:
     assert agreement.plain(told) == told[:1]
 
 
+def test_a_score_made_of_wiring_and_learning_is_taken_apart() -> None:
+    learnt, wiring = TRUTH["cifar100"], pd.Series(np.random.default_rng(2).normal(50, 5, 200), CELLS)
+    told = [record(wiring, variant="untrained"), record(wiring + learnt)]
+    study = [{"config": told[1]["config"], "results": {"moments": [{"accuracy": learnt.to_dict()}]}}]
+    row = probes.account(study, told).iloc[0]
+    first = slice(0, 150)
+    whole = (wiring + learnt)[first].std()
+    assert row.wiring == pytest.approx(wiring[first].std() / whole)
+    assert row.learnt == pytest.approx(learnt[first].std() / whole)
+    assert row.explained == pytest.approx(1) and row.tau == pytest.approx(1, abs=1e-3)  # ties fall apart
+    assert probes.account(study, told[1:]).empty and probes.account([], told).empty
+
+
 def test_any_number_of_records() -> None:
     assert probes.table([]).empty and probes.compared([], []) == {}
 
@@ -86,4 +99,6 @@ def test_the_committed_tables_are_the_records() -> None:
     again = "run python -m imbnas.probes"
     shown = probes.table(truths).to_csv(index=False, float_format="%.4f")
     assert (folder / "probes.csv").read_text() == shown, again
+    parts = probes.account(study, truths).to_csv(index=False, float_format="%.4f")
+    assert (folder / "account.csv").read_text() == parts, again
     assert (folder / "effects.csv").read_text() == probes.effects_csv(probes.compared(study, truths)), again
