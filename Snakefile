@@ -31,7 +31,7 @@ RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept whe
 CHAPTER = {
     "supernet": "book/04-super-network.ipynb",
     "retrain": "book/10-table-2.ipynb",
-    "ranking": "book/11-premise.ipynb",
+    "ranking": "book/11-ranking.ipynb",
     **{p: f"book/{number:02d}-{p.lower()}.ipynb" for number, p in enumerate(PROCEDURES, 6)},
 }
 GRID = f"-p profile {PROFILE} -p source {SOURCE} -p target_data {DATA} -p space {SPACE} -p out {OUT}"

@@ -1,4 +1,4 @@
-"""The goal `ranking` of the grid: what the premise's chapter runs, and which records a dry run asks for."""
+"""The goal `ranking` of the grid: what the ranking's chapter runs, and which records a dry run asks for."""
 
 import os
 import subprocess

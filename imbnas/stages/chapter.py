@@ -130,7 +130,7 @@ def stand_alone(run: Run, procedure: str) -> Record:
 
 
 def of_the_set(run: Run, procedure: str, path: int | None) -> Record:
-    """What the premise's chapter runs: the retraining of one path of the set, or a procedure's scores of them all."""
+    """What the ranking's chapter runs: the retraining of one path of the set, or a procedure's scores of them all."""
     if (path is None) == (not procedure):
         raise ValueError(
             f'path is {path} and procedure is "{procedure}"; expected one of the two: the number of a path to be '
