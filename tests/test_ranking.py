@@ -54,15 +54,18 @@ def test_every_procedure_scores_the_same_paths_and_shares_its_searchs_adaptation
     monkeypatch.setattr(ranking, "ranked_paths", lambda space: few)
     stages.supernet(one)
     searched = stages.search(one, "P1")
-    found = {p: stages.score_paths(one, p) for p in ("P0", "control", "P1", "P1-ce", "P2", "P3")}
+    found = {p: stages.score_paths(one, p) for p in ranking.PROCEDURES}
     expected = [digits(path) for path in few]
     assert all(list(r["results"]["scored"]) == expected for r in found.values())
     assert found["P0"]["config"]["data"] == one.source and found["control"]["config"]["data"] == one.target_data
     assert found["P1"]["config"]["recipe"] == searched["config"]["recipe"]
     assert found["P1"]["config"]["scoring"]["images"] is None
+    bare, plain = found["P1-untrained"], found["P1"]
+    assert bare["config"]["supernet"] == "untrained" and bare["config"]["recipe"] == plain["config"]["recipe"]
     assert one.file("scores", "P0").exists() and one.file("scores", "P1-ce", "exp-0.01").exists()
     assert sorted(p.name.split("-s0")[0] for p in (tmp_path / "runs").rglob("adapt-*.safetensors")) == [
-        "adapt-P1-exp-0.01",  # one for the search and the scores, one without weights
+        "adapt-P1-exp-0.01",  # one for the search and the scores, one without weights, one on random weights
+        "adapt-P1-exp-0.01",
         "adapt-P1-exp-0.01",
         "adapt-P2-exp-0.01",
         "adapt-P3-exp-0.01",

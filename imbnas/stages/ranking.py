@@ -19,7 +19,7 @@ from imbnas.stages.search import adapted, digits, scorer, search_config
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
 DRAWN_PER_STRATUM = 100
-PROCEDURES = ("P0", "control", "P1", "P1-ce", "P2", "P3")
+PROCEDURES = ("P0", "control", "P1", "P1-ce", "P1-untrained", "P2", "P3")
 
 
 def ranked_paths(space: Space, count: int = COUNT) -> list[Path]:
@@ -61,7 +61,8 @@ def retrain_path(run: Run, path: int) -> dict[str, Any]:
 def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     """Scores of all 48 paths by `procedure`, on all validation images; write the record.
 
-    "control" adapts nothing and fits a ridge classifier per path; "P1-ce" is P1 without re-weighting.
+    "control" adapts nothing and fits a ridge classifier per path; "P1-ce" is P1 without re-weighting,
+    "P1-untrained" is P1 on a backbone of random weights: what the wiring alone gives.
     """
     if procedure not in PROCEDURES:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
@@ -89,6 +90,8 @@ def adaptation_config(run: Run, procedure: str) -> dict[str, Any]:
     """The adaptation behind a procedure's scores, described as its search describes it, so that both share one."""
     if procedure == "P1-ce":
         return search_config(run, "P1") | {"reweight": False}
+    if procedure == "P1-untrained":
+        return search_config(run, "P1") | {"supernet": "untrained"}
     return search_config(run, "P0" if procedure == "control" else procedure)
 
 

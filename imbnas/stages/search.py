@@ -104,7 +104,10 @@ def adapted(
     generator, classes = named_generator(run.seed, *names, "paths"), target.dataset.num_classes
     if procedure == "P3":
         return search_p3(run.space_of_paths, classes, batches, recipe, generator, **options)
-    source = load_supernet(run.file("supernet", suffix=".safetensors"), run.space_of_paths, device)
+    if config["supernet"] == "untrained":
+        source = SuperNet(run.space_of_paths, classes, named_generator(run.seed, "untrained", "weights")).to(device)
+    else:
+        source = load_supernet(run.file("supernet", suffix=".safetensors"), run.space_of_paths, device)
     adapt = {"P1": adapt_p1, "P2": adapt_p2}[procedure]
     return adapt(source, classes, batches, recipe, generator, **options)
 
