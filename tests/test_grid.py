@@ -69,7 +69,7 @@ def test_leaves_thirty_records_and_a_table(undisturbed: Path) -> None:
 
 def test_a_record_run_plans_the_grid(undisturbed: Path) -> None:
     steps = [Path(step["leaves"]).name for step in record_plan.by_value("smoke", [0])]
-    others = ("baseline", "control", "speed")
+    others = ("baseline", "control", "path", "scores", "speed")
     assert {name for name in steps if not name.startswith(others)} == set(records(undisturbed))
 
 

@@ -24,7 +24,9 @@ class TestPlan:
     steps = record_plan.by_value("paper", [0, 1])
 
     def names(self) -> list[str]:
-        return [Path(step["leaves"]).stem for step in self.steps if step["leaves"].startswith(PLACE)]
+        """The records of the grid and its comparisons."""
+        names = [Path(step["leaves"]).stem for step in self.steps if step["leaves"].startswith(PLACE)]
+        return [name for name in names if not name.startswith(("path", "scores"))]
 
     def test_the_most_valuable_comes_first(self) -> None:
         names = self.names()
@@ -50,10 +52,21 @@ class TestPlan:
             there.add(step["leaves"])
 
     def test_every_stage_is_tried_first_and_beside_the_records(self) -> None:
-        trial = [step["leaves"] for step in self.steps[:12]]
-        assert all(leaves.startswith("trial/results/smoke") for leaves in trial)
-        kinds = {Path(leaves).name.split("-")[0] for leaves in trial}
-        assert kinds == {"supernet", "search", "retrain", "baseline", "control"}
+        in_trial = [step["leaves"].startswith("trial/results/smoke") for step in self.steps]
+        assert in_trial == sorted(in_trial, reverse=True) and any(in_trial)
+
+        def kinds(trial: bool) -> set[str]:
+            steps = zip(self.steps, in_trial, strict=True)
+            return {Path(step["leaves"]).name.split("-")[0] for step, tried in steps if tried is trial}
+
+        assert kinds(True) == kinds(False) - {"speed.txt"}
+
+    def test_stages_of_an_unwritten_chapter_are_left_out(self) -> None:
+        written = {"command": ["-m", "papermill", "book/06-p0.ipynb"]}
+        assert record_plan.can_run(written)
+        assert not record_plan.can_run({"command": ["-m", "papermill", "book/99-unwritten.ipynb"]})
+
+    def test_the_trial_of_smoke_is_part_of_its_grid(self) -> None:
         assert not any(step["leaves"].startswith("trial") for step in record_plan.by_value("smoke", [0]))
 
 
@@ -134,6 +147,14 @@ class TestSlice:
         assert fresh.slice() == {"half": "finished"}
         record_merge.merge(fresh.out, tmp_path / "again")
         assert {path.name for path in (tmp_path / "again" / "runs").iterdir()} == {"half.txt", "half.log"}
+
+    def test_a_retraining_is_continued_from_its_own_checkpoint_alone(self, tmp_path: Path) -> None:
+        for name in ("retrain-t-01-s0-x", "retrain-t-02-s0-x"):
+            (tmp_path / name).write_text("")
+        retraining = step("r", "", needs=["search-P1-s0.json"], work=["retrain-t-{network}-s0-*"])
+        assert record_run.unfinished_work(tmp_path, [retraining]) == []
+        (tmp_path / "search-P1-s0.json").write_text('{"results": {"best": {"path": "02"}}}')
+        assert record_run.unfinished_work(tmp_path, [retraining]) == [tmp_path / "retrain-t-02-s0-x"]
 
     def test_what_does_not_stop_is_killed(self, machine: Machine) -> None:
         text = (machine.pack / "run.py").read_text().replace("GRACE = 20", "GRACE = 0.2")

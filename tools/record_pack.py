@@ -25,13 +25,7 @@ from imbnas.data import BENCHMARKS
 from imbnas.data.sources import CIFAR, data_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = (
-    "imbnas",
-    "profiles",
-    "tools",
-    "benchmarks",
-    *sorted({f"book/{name}.ipynb" for name in record_plan.CHAPTER.values()}),
-)
+CODE = ("imbnas", "profiles", "tools", "benchmarks")
 PART = 45_000_000  # bytes of a part of the data
 PYTHON = "3.12"
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 24, 17, 12, 5)] + ["manylinux2014_x86_64"]
@@ -51,14 +45,15 @@ class PackFailed(ValueError):
     """Something that the pack needs is missing; the message says how to mend it."""
 
 
-def pack_code(file: Path) -> None:
-    """The working tree's part that a stage runs, without what running it leaves."""
+def pack_code(file: Path, steps: list[record_plan.Step]) -> None:
+    """The working tree's part that the steps run, without what running it leaves."""
+    chapters = {word for step in steps for word in step["command"] if word.startswith("book/")}
 
     def wanted(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         return None if Path(member.name).name.startswith((".", "__pycache__")) else member
 
     with tarfile.open(partial(file), "w:gz", compresslevel=6) as tar:
-        for name in CODE:
+        for name in (*CODE, *sorted(chapters)):
             tar.add(ROOT / name, name, filter=wanted)
     partial(file).replace(file)
 
@@ -152,7 +147,7 @@ def pack(folder: Path, profile: str, seeds: list[int], there: list[str], other_s
     steps = record_plan.by_value(profile, seeds, other_space)
     data = {f"{name}.npz": pack_data(folder / "data", name) for name in names if name in CIFAR}
     pack_wheels(folder / "wheels", there)
-    pack_code(folder / "code.tar.gz")
+    pack_code(folder / "code.tar.gz", steps)
     taken = pack_taken(folder / "taken.tar", steps)
     shutil.copy(ROOT / "tools" / "record_run.py", folder / "run.py")
     write(folder / PLAN, json.dumps({"profile": profile, "data": data, "taken": taken, "steps": steps}, indent=1))

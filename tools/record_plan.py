@@ -6,17 +6,23 @@ a plan is plain data, so that the machine that runs it needs to know nothing els
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from record_run import TRIAL
 
 from imbnas.data.sources import CIFAR
-from imbnas.stages import Run
+from imbnas.space import parse_space
+from imbnas.stages import Run, ranked_paths
+from imbnas.stages.ranking import PROCEDURES as SCORED
+from imbnas.stages.search import digits
 
+ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("exp-0.01", "step-0.01", "exp-0.1", "balance")
 ADAPTED = ("P1", "P2", "P3")
 BASELINES = ("resnet32-ce", "resnet32-drw")
+RANKED_ON, RANKED, AGAIN = "exp-0.01", 24, 6  # paths of the fixed set that are retrained, and again with another seed
 CHAPTER = {
     "supernet": "04-super-network",
     "P0": "06-p0",
@@ -25,6 +31,7 @@ CHAPTER = {
     "P3": "09-p3",
     "control": "06-p0",
     "retrain": "10-table-2",
+    "ranking": "11-premise",
 }
 Step = dict[str, Any]  # name, command (after "python"), leaves, needs, log, work
 
@@ -75,7 +82,7 @@ class Grid:
     def retrain(self, seed: int, procedure: str, target: str) -> Step:
         run = self.run(seed, target)
         found = run.file("search", procedure, *([] if procedure == "P0" else [target]))
-        work = [f"retrain-{target}-*-s{seed}-*"]
+        work = [f"retrain-{target}-{{network}}-s{seed}-*"]  # the network is known once the search has found it
         needs = [str(found), *data(run.target_data)]
         return self.step(run, "retrain", ("retrain", procedure, target), needs, work, procedure=procedure)
 
@@ -87,6 +94,21 @@ class Grid:
         run = self.run(seed, target)
         needs = [str(run.file("supernet")), *data(run.target_data)]
         return self.step(run, "control", ("control", target), needs, [], procedure="control")
+
+    def ranked(self, seed: int, number: int, target: str = RANKED_ON) -> Step:
+        """The retraining of one path of the fixed set."""
+        run = self.run(seed, target)
+        network = networks(run.space)[number]
+        parts, work = ("path", f"{number:02d}", target), [f"retrain-{target}-{network}-s{seed}-*"]
+        return self.step(run, "ranking", parts, data(run.target_data), work, path=str(number))
+
+    def scores(self, seed: int, procedure: str, target: str = RANKED_ON) -> Step:
+        """A procedure's scores of the fixed set."""
+        run = self.run(seed, "balance" if procedure == "P0" else target)
+        parts = ("scores", procedure, *([] if procedure == "P0" else [target]))
+        needs = [str(run.file("supernet")), *data(run.source if procedure == "P0" else run.target_data)]
+        work = [f"adapt-{procedure.partition('-')[0]}-{target}-s{seed}-*"]
+        return self.step(run, "ranking", parts, needs, work, procedure=procedure)
 
     def column(self, seed: int, target: str) -> Iterator[Step]:
         """One column of Table 2: every procedure on one target, each retraining right after its search."""
@@ -108,6 +130,21 @@ class Grid:
             yield from (self.baseline(seed, name, target) for name in BASELINES)
         yield from (self.control(seed, target) for target in targets)
 
+    def ranking(self, seed: int) -> Iterator[Step]:
+        """Every procedure's scores of one fixed set of paths."""
+        yield from (self.scores(seed, procedure) for procedure in SCORED)
+
+    def truth(self, seed: int) -> Iterator[Step]:
+        """What those paths reach when they are retrained; the first of them again, for what a seed is worth."""
+        yield from (self.ranked(seed, number) for number in range(RANKED))
+        yield from (self.ranked(seed + 1, number) for number in range(AGAIN))
+
+
+@cache
+def networks(space: str) -> list[str]:
+    """The fixed set of paths on which rankings are judged, as digits."""
+    return [digits(path) for path in ranked_paths(parse_space(space), RANKED)]
+
 
 def data(name: str) -> list[str]:
     """The file that a data set needs: glyphs are drawn where they are used."""
@@ -119,6 +156,7 @@ def trial(profile: str) -> Iterator[Step]:
     grid = Grid("smoke", out="results" if profile == "smoke" else f"{TRIAL}/results")
     yield from grid.table(0, ("exp-0.01",))
     yield from grid.comparisons(0, ("exp-0.01",))
+    yield from (grid.ranked(0, 0), grid.scores(0, "P0"))
 
 
 def speed(profile: str) -> Step:
@@ -139,7 +177,13 @@ def by_value(profile: str, seeds: list[int], other_space: str = "") -> list[Step
     """The whole plan: a trial, the speed, then seed after seed, and the other space for the first seed at the end."""
     grid, steps = Grid(profile), [*trial(profile), speed(profile)]
     for seed in seeds:
-        steps += [*grid.table(seed), *grid.comparisons(seed)]
+        truth = grid.truth(0) if seed == seeds[0] else ()
+        steps += [*grid.table(seed), *grid.comparisons(seed), *truth, *grid.ranking(seed)]
     if other_space:
         steps += Grid(profile, other_space).table(seeds[0])
-    return list({step["leaves"]: step for step in steps}.values())
+    return list({step["leaves"]: step for step in steps if can_run(step)}.values())
+
+
+def can_run(step: Step) -> bool:
+    """A stage whose chapter is not written yet is left out of the plan."""
+    return all((ROOT / word).exists() for word in step["command"] if word.startswith("book/"))

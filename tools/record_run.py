@@ -200,8 +200,19 @@ class Slice:
 def unfinished_work(work: Path, steps: Iterable[Step]) -> list[Path]:
     """Checkpoints and search states of the steps that have left nothing yet, the newest first."""
     open_steps = [step for step in steps if not (work / step["leaves"]).exists()]
-    found = {path for step in open_steps for glob in step["work"] for path in work.glob(glob)}
+    found = {path for step in open_steps for glob in globs(work, step) for path in work.glob(glob)}
     return sorted(found, key=lambda path: -path.stat().st_mtime)
+
+
+def globs(work: Path, step: Step) -> list[str]:
+    """Names of a step's unfinished work; "{network}" in them is the best path of the record that it needs first."""
+    record = work / step["needs"][0] if step["needs"] else work
+    network = json.loads(record.read_text())["results"]["best"]["path"] if is_search(record) else "no network"
+    return [glob.replace("{network}", network) for glob in step["work"]]
+
+
+def is_search(record: Path) -> bool:
+    return record.name.startswith("search-") and record.exists()
 
 
 def results(work: Path, steps: Iterable[Step]) -> list[Path]:
