@@ -21,7 +21,7 @@ BASELINES = ["resnet32-ce", "resnet32-drw"]
 # the goal `ranking`: how many paths of the fixed set are retrained, on which targets, and whose scores are judged
 RANKED, AGAIN = int(config.get("paths", 24)), 6
 RANKED_ON = str(config.get("targets", "exp-0.01")).split()
-SCORED = ["P0", "control", "P1", "P1-ce", "P2", "P3"]
+SCORED = ["P0", "control", "P1", "P1-ce", "P1-untrained", "P2", "P3"]
 if unknown := sorted(set(RANKED_ON) - set(TARGETS)):
     raise ValueError(f"targets: there is no {unknown[0]}; expected some of {', '.join(TARGETS)}")
 

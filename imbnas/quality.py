@@ -26,6 +26,7 @@ PAIRS = (
     ("P1", "P2"),
     ("P1", "control"),
     ("P1", "P1-ce"),
+    ("P1", "P1-untrained"),
     ("P1", "multiply-adds"),
     ("P0", "multiply-adds"),
     ("P3", "multiply-adds"),
@@ -76,7 +77,7 @@ def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str],
         target = "any" if procedure == "P0" else config["target"]
         common = {name: config[name] for name in ("space", "precision", "split_seed", "scoring")}
         common |= {"schema": record.get("schema"), f"recipe of {procedure}": config.get("recipe")}
-        if "supernet" in config:
+        if config.get("supernet", "untrained") != "untrained":
             common[f"super-network of seed {seed}"] = config["supernet"]
         if procedure != "P0":
             common |= {"data": config["data"], f"split of {target}": record["results"]["split"]}

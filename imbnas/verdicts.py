@@ -15,6 +15,7 @@ QUESTIONS = {
     ("P1", "P2"): "Does freezing the backbone rank better than training all of it?",
     ("P1", "control"): "Is it the adaptation, or mere access to the target's images?",
     ("P1", "P1-ce"): "Do the class weights help the ranking?",
+    ("P1", "P1-untrained"): "Does it matter to P1 what the source has taught its backbone?",
     ("P1", "multiply-adds"): "Does P1 rank better than counting?",
     ("P0", "multiply-adds"): "Does P0 rank better than counting?",
     ("P3", "multiply-adds"): "Does P3 rank better than counting?",

@@ -133,6 +133,11 @@ class TestQuality:
 
 
 class TestDifferences:
+    def test_an_untrained_backbone_is_not_another_source(self) -> None:
+        found = [scores_record("P1", UP), scores_record("P1-untrained", DOWN, supernet="untrained")]
+        row = differences([*paths(UP), *found], [("P1", "P1-untrained")]).iloc[0]
+        assert row.tau == pytest.approx(2.0)
+
     def test_seed_is_paired_with_seed_and_yardsticks_with_all(self) -> None:
         scores = [scores_record(p, UP, seed) for p, seed in (("P0", 0), ("P0", 1), ("P1", 1), ("P1", 2))]
         found = differences([*paths(UP), *scores], [("P1", "P0"), ("P1", "multiply-adds")])

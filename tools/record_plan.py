@@ -31,7 +31,7 @@ CHAPTER = {
     "P3": "09-p3",
     "control": "06-p0",
     "retrain": "10-table-2",
-    "ranking": "11-premise",
+    "ranking": "11-ranking",
 }
 Step = dict[str, Any]  # name, command (after "python"), leaves, needs, log, work
 

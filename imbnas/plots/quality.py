@@ -21,7 +21,7 @@ def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> 
     rows = frame[(frame.target == target) & frame.tau.notna()]
     if rows.empty:
         return [note(axes(1.4), MISSING)]
-    left, right = axes(1.2 + 0.34 * len(rows), 1, 2, sharey=True)
+    left, right = axes(1.4 + 0.34 * len(rows), 1, 2, sharey=True)
     names = [f"{row.procedure}, seed {row.seed}" if row.seed else row.procedure for row in rows.itertuples()]
     for place, row in enumerate(rows.itertuples()):
         colour, face = (BLUE, BLUE) if row.seed else (QUIET, "white")
@@ -31,13 +31,11 @@ def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> 
         right.plot(row.regret, place, "o", color=colour, markerfacecolor=face)
     left.axvline(0, color=INK, linewidth=0.8)
     if not np.isnan(ceiling):
-        left.axvline(ceiling, color=ORANGE, linewidth=1.6, linestyle="--", label="ceiling")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
+        left.axvline(ceiling, color=ORANGE, linewidth=1.6, linestyle="--", label="no mistake, one noisy seed")
     right.axvline(rows.by_chance.iloc[0], color=INK, linewidth=1.2, linestyle=":", label="five paths drawn blindly")
-    right.legend(loc="upper center", bbox_to_anchor=(0.4, -0.22))
-    left.set(xlabel="Kendall's τ", yticks=range(len(rows)), yticklabels=names)
-    right.set(xlabel="regret of the first five (points)")
-    left.invert_yaxis()
+    left.figure.legend(loc="outside lower center", ncols=2)
+    left.set(xlabel="Kendall's τ", yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.5, -0.5))
+    right.set(xlabel="regret (points)")
     return [left, right]
 
 
@@ -86,7 +84,7 @@ def widths(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = ax or axes(3.2)
     for number, (name, shares) in enumerate(table.items()):
         ax.plot(table.index, 100 * shares, label=name, **style(number))
-    ax.axhline(80, color=RULE, linestyle="--", linewidth=1.2, zorder=0)
+    ax.axhline(80, color=QUIET, linestyle="--", linewidth=1.2, zorder=0)
     ax.set(xlabel="retrained paths", ylabel="the interval excludes zero (%)", ylim=(0, 100))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     return ax
@@ -118,7 +116,7 @@ def seeds_for_gaps(curves: Mapping[str, pd.Series], gaps: Mapping[str, float], a
         ax.annotate(name, (gap, 1.0), xycoords=("data", "axes fraction"), xytext=(2, -2), textcoords="offset points",
                     rotation=90, va="top", color=QUIET, fontsize=9)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="true gap (points)", ylabel="seeds needed")
-    ticks = [0.1, 0.2, 0.35, 0.75, 1.1, 2]
+    ticks = [0.2, 0.35, 0.75, 1.1, 2]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.set_xticks([], minor=True)
     ax.set_yticks([2, 5, 10, 20, 50, 100, 200], ["2", "5", "10", "20", "50", "100", "200"])
