@@ -123,6 +123,12 @@ def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -
     return {"published CIFAR-100": distinct_truth(mine["P1's score"].index, "cifar100"), **mine}
 
 
+def labels(rows: pd.DataFrame) -> pd.Series:
+    """What was changed, with the seed where a probe has several."""
+    several = rows.groupby("changed").seed.transform("nunique") > 1
+    return rows.changed.where(~several, rows.changed + ", seed " + rows.seed.astype(str))
+
+
 def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
     """P1's scores as a sum of two: what the wiring alone gives, and what the source has learnt.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -147,3 +148,20 @@ def test_source_statistics_change_the_scores_and_nothing_else(tmp_path):
         scored("P1", net, dataclasses.replace(arm, data="glyphs100"), Variant(statistics="source", cells=4), data)
         == target
     )
+
+
+def test_brief_arms_differ_from_the_base_in_one_thing_and_see_as_many_images():
+    from imbnas.stages.validity import arm_file, arms
+
+    base = arm_called("constant")
+    images = 0.25 * base.recipe.length * base.recipe.batch_size
+    for name, arm in arms("brief").items():
+        assert arm.recipe.length * arm.recipe.batch_size == images and arm.cells == base.early_cells == 100
+        alike = dataclasses.replace(arm.recipe, length=base.recipe.length)
+        changed = [field for field, value in vars(alike).items() if value != vars(base.recipe)[field]]
+        changed += [field for field in ("fair", "cells_per_stage", "channels", "data", "precision", "scoring")
+                    if getattr(arm, field) != getattr(base, field)]  # fmt: skip
+        assert len(changed) == 1, name
+        assert arm_file(arm, 0, Path(), ".json") == Path("brief") / f"{name}-s0.json"
+    assert arm_file(base, 1, Path(), ".csv") == Path("validity") / "constant-s1.csv"
+    assert arm_file(arm_called("hundred"), 0, Path(), ".csv") == Path("sources") / "hundred-s0.csv"

@@ -52,7 +52,7 @@ def test_the_chapter_runs_what_its_parameters_ask_for(
 
 
 def test_an_unknown_arm_is_refused() -> None:
-    with pytest.raises(ValueError, match=f'validity arm is "constnat"; expected one of {", ".join(arms() | arms("sources"))}'):
+    with pytest.raises(ValueError, match=f'validity arm is "constnat"; expected one of {", ".join(arms())}'):
         validity("constnat")
 
 

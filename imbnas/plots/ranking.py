@@ -108,7 +108,8 @@ def effects(panels: Mapping[str, tuple[pd.DataFrame, float]], missing: str = "")
         ax.imshow(frame, cmap="PuOr_r", vmin=-1.2, vmax=1.2, aspect="auto")
         for (row, column), value in np.ndenumerate(frame.to_numpy()):
             ink = "white" if abs(value) > 0.75 else INK
-            ax.text(column, row, f"{value:+.1f}".replace("-", "−"), ha="center", va="center", color=ink, fontsize=8.5)
+            shown = f"{value:+.1f}".replace("-", "−") if abs(value) >= 0.05 else "0"
+            ax.text(column, row, shown, ha="center", va="center", color=ink, fontsize=8.5)
         ax.set(xticks=range(len(names)), yticks=range(len(frame)), yticklabels=frame.index)
         ax.set_xticklabels(names, fontsize=8.5)
         ax.set_title(f"{title} (R² {explained:.2f})", fontsize=10)
@@ -119,6 +120,25 @@ def effects(panels: Mapping[str, tuple[pd.DataFrame, float]], missing: str = "")
     for ax in grid.flat[len(panels) :]:
         ax.set_axis_off()
     return list(grid.flat[: len(panels)])
+
+
+def shifts(before: pd.DataFrame, after: pd.DataFrame, names: tuple[str, str], missing: str = "") -> Axes:
+    """Kendall's tau before (hollow) and after (filled), with intervals, joined; the frames share their index."""
+    if before.empty:
+        return note(axes(1.2), missing)
+    ax = axes(1.4 + 0.42 * len(before))
+    for row, label in enumerate(before.index):
+        ax.plot([before.tau[label], after.tau[label]], [row, row], color=RULE, linewidth=1.2, zorder=1)
+        for frame, colour, face, up in ((before, ORANGE, "white", 0.13), (after, BLUE, BLUE, -0.13)):
+            ax.plot([frame.low[label], frame.high[label]], [row - up] * 2, color=colour, linewidth=1.6)
+            ax.plot(frame.tau[label], row - up, "o", color=colour, markerfacecolor=face, markersize=6.5)
+    for name, colour, face in zip(names, (ORANGE, BLUE), ("white", BLUE), strict=True):
+        ax.plot([], [], "o", color=colour, markerfacecolor=face, label=name)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set(xlabel="Kendall's τ to the truth", yticks=range(len(before)), yticklabels=before.index)
+    ax.invert_yaxis()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.3, -0.24), ncols=2)
+    return ax
 
 
 def growth(frame: pd.DataFrame, yardsticks: Mapping[str, float], missing: str = "", ax: Axes | None = None) -> Axes:

@@ -30,6 +30,7 @@ from imbnas.stages.common import (
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.training import Log, PathSampler, Recipe, fit, load_tensors
 
+HOMES = {"arms": "validity", "brief": "brief", "sources": "sources"}  # the folder of each kind's records
 STUDY = profiles.FOLDER / "studies" / "validity.yaml"
 
 
@@ -60,30 +61,36 @@ def study() -> dict[str, Any]:
 
 
 def arms(kind: str = "arms") -> dict[str, Arm]:
-    """Every arm of the study: the base with each arm's changes. Kind "sources": those on other data."""
-    base, changed = study()["base"], study()[kind]
-    return {name: read_arm(name, base, changes or {}) for name, changes in changed.items()}
+    """Every arm of the study, or of another kind of `HOMES`: the base with each arm's changes."""
+    base = merged(study()["base"], study().get(f"{kind}_base", {}))
+    return {name: read_arm(name, base, changes or {}) for name, changes in study()[kind].items()}
 
 
 def arm_called(name: str) -> Arm:
-    """One arm of the study, or one of the other sources, by its name."""
-    known = arms() | arms("sources")
+    """One arm of the study, of whatever kind, by its name."""
+    known = {name: arm for kind in HOMES for name, arm in arms(kind).items()}
     if name not in known:
         raise ValueError(f'validity arm is "{name}"; expected one of {", ".join(known)}')
     return known[name]
 
 
 def arm_file(arm: Arm, seed: int, folder: Path, suffix: str) -> Path:
-    """A file of an arm under the folder of records: in validity/, or in sources/ for those on other data."""
-    return folder / ("validity" if arm.name in arms() else "sources") / f"{arm.name}-s{seed}{suffix}"
+    """A file of an arm under the folder of records, in the place of its kind; an arm of no kind is the study's."""
+    homes = [home for kind, home in HOMES.items() if arm.name in arms(kind)]
+    return folder / (homes or ["validity"])[0] / f"{arm.name}-s{seed}{suffix}"
 
 
 def read_arm(name: str, base: dict[str, Any], changes: dict[str, Any]) -> Arm:
-    values = {**base, **changes}
+    values = merged(base, changes)
     for kind, entry in ((Recipe, "recipe"), (Scoring, "scoring")):
-        merged = {**base.get(entry, {}), **changes.get(entry, {})}
-        values[entry] = build(kind, merged, f"validity arm {name}, {entry}")
+        values[entry] = build(kind, values.get(entry, {}), f"validity arm {name}, {entry}")
     return build(Arm, {"name": name} | values, f"validity arm {name}")
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, entry by entry inside the recipe and the scoring."""
+    inner = {entry: {**base.get(entry, {}), **changes.get(entry, {})} for entry in ("recipe", "scoring")}
+    return {**base, **changes, **inner}
 
 
 def sample_cells(count: int) -> list[str]:
@@ -167,7 +174,7 @@ def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet
 def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
     """Train `arm`, score it as it goes, and write <out>/validity/<arm>-s<seed>.json (out: the project's results/).
 
-    An arm on other data than the study's goes to <out>/sources/.
+    Brief arms go to <out>/brief/, those on other data than the study's to <out>/sources/.
 
     The weights go beside the record, as safetensors. Unfinished work is kept in runs/ beside `out`; the same call
     continues it.
