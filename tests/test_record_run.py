@@ -119,6 +119,16 @@ class TestSlice:
         assert machine.said.returncode == 0
         assert machine.slice() == {"b": "finished before", "a": "finished before", "c": "waiting"}
 
+    def test_steps_run_side_by_side_but_a_measurement_runs_alone(self, machine: Machine) -> None:
+        note = "print('{0}', file=open(work / 'order', 'a'))"
+        meet = "(work / '{0}').touch(); [time.sleep(0.05) for _ in iter(lambda: (work / '{1}').exists(), True)]; "
+        a, b = (step(name, meet.format(name, other) + note.format(name)) for name, other in ("ab", "ba"))
+        speed = step("speed", f"{note.format('begin')}; time.sleep(0.5); {note.format('end')}", alone=True)
+        machine.plan(a, b, speed, step("c", note.format("c")))
+        machine.slice("--at-once", "3", "--seconds", "120")
+        order = (machine.work / "order").read_text().split()
+        assert sorted(order[:2]) == ["a", "b"] and order[2:] == ["begin", "end", "c"]
+
     def test_a_failure_is_told_and_the_rest_goes_on(self, machine: Machine) -> None:
         machine.plan(step("bad", "raise SystemExit('no such target')"), leaving("good"))
         why = Path(record_run.__file__).with_name("why.py")

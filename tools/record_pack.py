@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import record_plan
+import record_run
 from record_run import PLAN, partial, plain_name, results, sha256, unfinished_work, write
 
 from imbnas import profiles
@@ -61,10 +62,7 @@ def pack_code(file: Path, steps: list[record_plan.Step]) -> None:
 def pack_taken(file: Path, steps: list[record_plan.Step]) -> dict[str, str]:
     """What the project has of the plan: records with what is beside them, and unfinished work; their checksums."""
     found = [*results(ROOT, steps), *unfinished_work(ROOT, steps)]
-    with tarfile.open(partial(file), "w") as tar:
-        for path in found:
-            tar.add(path, str(path.relative_to(ROOT)))
-    partial(file).replace(file)
+    record_run.pack(file, ROOT, found)
     return {str(path.relative_to(ROOT)): sha256(path) for path in found}
 
 

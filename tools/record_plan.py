@@ -33,7 +33,9 @@ CHAPTER = {
     "retrain": "10-table-2",
     "ranking": "11-ranking",
 }
-Step = dict[str, Any]  # name, command (after "python"), leaves, needs, log, work
+Step = dict[
+    str, Any
+]  # name, command (after "python"), leaves, needs, log, work; alone, where nothing may run beside it
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ def speed(profile: str) -> Step:
         "needs": [],
         "log": f"runs/{profile}/speed.log",
         "work": [],
+        "alone": True,
     }
 
 

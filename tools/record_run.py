@@ -174,24 +174,34 @@ class Slice:
             self.states[step["leaves"]] = "finished" if there else "failed" if process.returncode > 0 else "unfinished"
         return [(step, self.states[step["leaves"]]) for step, _ in ended]
 
-    def stop_late_ones(self) -> None:
-        """Kill what should have stopped by itself: the checkpoint from before is whole."""
-        if self.left < -GRACE:
-            for _, process in self.running.values():
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+    def kill(self) -> None:
+        """Stop what runs, whose checkpoints from before are whole."""
+        for _, process in self.running.values():
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def fill(self) -> None:
+        """Start what there is room for; a step that measures speed runs alone."""
+        room = self.at_once - len(self.running)
+        for step in list(self.ready())[:room] if self.left > 0 else []:
+            beside = [running for running, _ in self.running.values()]
+            if beside and any(one.get("alone") for one in (step, *beside)):
+                return
+            self.start(step)
 
     def run(self) -> Iterator[tuple[Step, str]]:
         """Run, and yield each step that ended with how it ended."""
-        while True:
-            yield from self.collect()
-            room = self.at_once - len(self.running)
-            for step in list(self.ready())[:room] if self.left > 0 else []:
-                self.start(step)
-            if not self.running:
-                return
-            self.stop_late_ones()
-            time.sleep(0.1)
+        try:
+            while True:
+                yield from self.collect()
+                self.fill()
+                if not self.running:
+                    return
+                if self.left < -GRACE:
+                    self.kill()
+                time.sleep(0.1)
+        finally:
+            self.kill()
 
 
 # ------------------------------------------------------------------------------------ what is to be taken back
@@ -235,27 +245,38 @@ def leave(work: Path, out: Path, plan: dict[str, Any], states: dict[str, str], l
         if size <= room:
             sent.append(path)
             room -= size
-        else:
-            lines.append(f"left out, no room: {path.relative_to(work)}")
+        elif (line := f"left out, no room: {path.relative_to(work)}") not in lines:
+            lines.append(line)
     with tempfile.TemporaryDirectory(dir=work) as scratch:
         archive = Path(scratch) / "slice.tar"
-        with tarfile.open(archive, "w") as tar:
-            for path in sent:
-                tar.add(path, str(path.relative_to(work)))
+        pack(archive, work, sent)
         parts = cut(archive, out)
     summary = {"parts": parts, "states": {step["name"]: states.get(step["leaves"], "not chosen") for step in steps}}
     write(out / "slice.json", json.dumps(summary, indent=1))
     write(out / "log.txt", "\n".join(lines) + "\n")
 
 
+def pack(archive: Path, root: Path, files: Iterable[Path]) -> None:
+    """An archive of files by their names under `root`; one that is replaced meanwhile goes in as it was."""
+    with tarfile.open(partial(archive), "w") as tar:
+        for path in files:
+            with open(path, "rb") as file:
+                tar.addfile(tar.gettarinfo(arcname=str(path.relative_to(root)), fileobj=file), file)
+    partial(archive).replace(archive)
+
+
 def cut(archive: Path, out: Path) -> dict[str, str]:
-    """The archive in parts of `PART` bytes in `out`, and their checksums."""
+    """The archive in parts of `PART` bytes in `out`, in place of earlier ones, and their checksums."""
     parts = {}
     with open(archive, "rb") as file:
         while block := file.read(PART):
             path = out / f"slice.tar.{len(parts)}"
-            write(path, block)
+            partial(path).write_bytes(block)
             parts[path.name] = hashlib.sha256(block).hexdigest()
+    for path in out.glob("slice.tar.*"):
+        path.unlink()
+    for name in parts:
+        partial(out / name).replace(out / name)
     return parts
 
 
