@@ -45,7 +45,7 @@ def test_pairs_of_targets_and_their_lower_ceiling() -> None:
     ax = figures.between_targets(table, {"balance": 0.8, "exp-0.01": 0.7})
     assert "balance\nexp-0.01" in texts(ax) and "balance\nexp-0.01, tail" in texts(ax)
     assert [0.7, 0.7] in [list(line.get_xdata()) for line in ax.lines]
-    assert len(ax.get_yticks()) == len(table)
+    assert len(ax.get_yticks()) == 1 + 1 + 2  # the pair, balance and tail, head and tail of each
 
 
 def test_curves_of_power_and_of_paths() -> None:

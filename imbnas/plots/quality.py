@@ -42,12 +42,14 @@ def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> 
 def between_targets(frame: pd.DataFrame, ceilings: Mapping[str, float]) -> Axes:
     """How far accuracies of the same paths agree: tau with its interval, and hollow what is left among equal costs.
 
+    Whole accuracies of two targets, balanced against the tails, and head against tail within a target.
     frame: `premise.premise`; ceilings: by target. A dashed tick is the lower ceiling of a pair of targets.
     """
-    rows = frame[frame.tau.notna()]
+    within = (frame["first"] == frame.second) & (frame.first_part == "head")
+    rows = frame[frame.tau.notna() & (within | (frame["first"] != frame.second) & (frame.first_part == "overall"))]
     if rows.empty:
         return note(axes(1.4), MISSING)
-    ax = axes(1.3 + 0.42 * len(rows))
+    ax = axes(1.4 + 0.42 * len(rows))
     for place, row in enumerate(rows.itertuples()):
         ax.plot([row.low, row.high], [place - 0.13] * 2, color=BLUE, linewidth=1.8)
         ax.plot(row.tau, place - 0.13, "o", color=BLUE)
@@ -58,14 +60,14 @@ def between_targets(frame: pd.DataFrame, ceilings: Mapping[str, float]) -> Axes:
             ax.plot([lower, lower], [place - 0.35, place + 0.35], color=ORANGE, linewidth=2, linestyle="--")
     ax.plot([], [], "o-", color=BLUE, label="τ")
     ax.plot([], [], "s-", color=QUIET, markerfacecolor="white", label="among paths of equal cost")
-    if any(not np.isnan(value) for value in ceilings.values()):
+    if (rows["first"] != rows.second).any() and any(not np.isnan(value) for value in ceilings.values()):
         ax.plot([], [], "--", color=ORANGE, label="ceiling")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.35, -0.22 if len(rows) < 6 else -0.1), ncols=3)
+    ax.figure.legend(loc="outside lower center", ncols=3)
     names = [f"{r.first}{SHORT[r.first_part]}\n{r.second}{SHORT[r.second_part]}" for r in rows.itertuples()]
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(yticks=range(len(rows)), yticklabels=names, xlabel="agreement of the orders (Kendall's τ)")
     ax.tick_params(axis="y", labelsize=8.5)
-    ax.invert_yaxis()
+    ax.set_ylim(len(rows) - 0.5, -0.6)
     return ax
 
 
