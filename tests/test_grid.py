@@ -67,10 +67,15 @@ def test_leaves_thirty_records_and_a_table(undisturbed: Path) -> None:
     assert "Nothing to be done" in grid(undisturbed)
 
 
-def test_a_record_run_plans_the_grid(undisturbed: Path) -> None:
-    steps = [Path(step["leaves"]).name for step in record_plan.by_value("smoke", [0])]
-    others = ("baseline", "control", "path", "scores", "speed")
-    assert {name for name in steps if not name.startswith(others)} == set(records(undisturbed))
+def test_a_record_run_plans_what_the_grid_knows(tmp_path: Path) -> None:
+    goals = ["table", "baselines", "controls", "ranking"]
+    options = ["--config", "profile=smoke", "seeds=0", "--dry-run", "--cores", "1"]
+    command, folder = [sys.executable, "-m", "snakemake", *goals, *options], project(tmp_path / "plan")
+    run = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
+    outputs = [line for line in (run.stdout + run.stderr).splitlines() if line.strip().startswith("output:")]
+    expected = set(re.findall(r"results/\S+\.json", "\n".join(outputs)))
+    planned = {step["leaves"] for step in record_plan.by_value("smoke", [0])}
+    assert len(expected) >= 30 and {leaves for leaves in planned if leaves.endswith(".json")} == expected
 
 
 def make(folder: Path, *words: str) -> str:
