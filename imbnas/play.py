@@ -1,6 +1,6 @@
 """The whole comparison in half a minute: digits as source, twenty other characters as target, 64 paths.
 
-    python -m imbnas.play     train the source super-network, retrain every path twice: results/play/
+    python -m imbnas.play     train the source super-network, retrain every path twice on each target: results/play/
 
 The chapters play with it live. It is real and far too small to say anything about CIFAR; what it has over the grid is
 that all of its paths were retrained, so that every ranking can be held against the truth.
@@ -33,6 +33,7 @@ FOLDER = profiles.ROOT / "results" / "play"
 SPACE = MacroSpace(width=8, layers=(1, 1, 1))
 PATHS = tuple(itertools.product(range(SPACE.choices), repeat=SPACE.genes))
 CLASSES, SEEDS = 20, 2
+RETRAINED = ("exp-0.01", "balance")  # the distributions on which every path was retrained
 CPU = torch.device("cpu")
 
 
@@ -147,8 +148,8 @@ def retrained(distribution: str = "exp-0.01") -> pd.DataFrame:
     return pd.DataFrame(record["results"]["overall"], index=record["results"]["paths"])
 
 
-def main(distribution: str = "exp-0.01") -> None:
-    """Write results/play/: the super-network, and the record of every path's retrainings."""
+def main() -> None:
+    """Write results/play/: the super-network, and the record of every path's retrainings on each distribution."""
     torch.set_num_threads(1)
     net, log = train_source()
     file = FOLDER / "supernet-s0.safetensors"
@@ -156,7 +157,8 @@ def main(distribution: str = "exp-0.01") -> None:
     save_supernet(file, net, records.identity(records.plain(config)))
     results = {"split": source().split.hash, "final": log.rows[-1]}
     records.write(file.with_suffix(".json"), "play", config, results, cost(Clock(), CPU, images=log.images))
-    write_retrained(distribution, FOLDER / f"retrained-{distribution}.json")
+    for distribution in RETRAINED:
+        write_retrained(distribution, FOLDER / f"retrained-{distribution}.json")
 
 
 def write_retrained(distribution: str, file: Path) -> None:

@@ -1,5 +1,6 @@
 """The small world of the chapters: what it is, and that its record covers all of it."""
 
+import pytest
 import torch
 
 from imbnas import play
@@ -15,8 +16,9 @@ def test_source_and_target_share_no_class() -> None:
     assert not set(play.source().dataset.class_names) & set(play.target().dataset.class_names)
 
 
-def test_every_path_was_retrained_with_every_seed() -> None:
-    found = play.retrained("exp-0.01")
+@pytest.mark.parametrize("distribution", play.RETRAINED)
+def test_every_path_was_retrained_with_every_seed(distribution: str) -> None:
+    found = play.retrained(distribution)
     assert found.shape == (64, play.SEEDS) and len(set(found.index)) == 64
     assert not found.isna().any().any()
 
