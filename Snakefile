@@ -54,7 +54,7 @@ wildcard_constraints:
     seed=r"\d+",
     target="|".join(TARGETS),
     procedure="P[123]",
-    any_procedure="P[0-3]",
+    any_procedure="P[0-3]|control",
     baseline="|".join(BASELINES),
     number=r"\d\d",
 
@@ -73,7 +73,7 @@ rule baselines:
 
 
 rule controls:
-    input: expand("{r}/control-{t}-s{s}.json", r=RECORDS, t=TARGETS, s=SEEDS)
+    input: expand("{r}/retrain-control-{t}-s{s}.json", r=RECORDS, t=TARGETS, s=SEEDS)
 
 
 rule supernet:
@@ -149,13 +149,13 @@ rule baseline:
         + END
 
 
-rule control:
-    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", library("evaluation.py", "stages/control.py")
-    output: f"{RECORDS}/control-{{target}}-s{{seed}}.json"
-    params: settings=settings("scoring"), nb=CHAPTER["P0"]
+rule search_control:
+    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", library("evolution.py", "evaluation.py", "stages/control.py")
+    output: f"{RECORDS}/search-control-{{target}}-s{{seed}}.json"
+    params: settings=settings("search", "scoring"), nb=CHAPTER["P0"]
     log:
-        nb=f"{RUNS}/control-{{target}}-s{{seed}}.ipynb",
-        text=f"{RUNS}/control-{{target}}-s{{seed}}.txt",
+        nb=f"{RUNS}/search-control-{{target}}-s{{seed}}.ipynb",
+        text=f"{RUNS}/search-control-{{target}}-s{{seed}}.txt",
     resources: gpu=1
     retries: 1
     shell:

@@ -85,13 +85,19 @@ class TestBatch:
 
     def test_every_procedure_has_its_stage(self, monkeypatch: pytest.MonkeyPatch) -> None:
         called = []
-        for name in ("retrain", "baseline", "search", "control"):
+        for name in ("retrain", "baseline", "search"):
             monkeypatch.setattr(chapter, name, lambda run, *rest, name=name: called.append((name, *rest)) or {})
-        for procedure in ("P3", "resnet32-ce"):
+        for procedure in ("P3", "control", "resnet32-ce"):
             stand_alone(RUN, procedure)
         for procedure in ("P0", "control"):
             unadapted(RUN, procedure)
-        assert called == [("retrain", "P3"), ("baseline", "resnet32-ce"), ("search", "P0"), ("control",)]
+        assert called == [
+            ("retrain", "P3"),
+            ("retrain", "control"),
+            ("baseline", "resnet32-ce"),
+            ("search", "P0"),
+            ("search", "control"),
+        ]
 
     @pytest.mark.parametrize(("stage", "known"), [(stand_alone, "P0, P1, P2, P3"), (unadapted, "P0, control")])
     def test_an_unknown_procedure(self, stage, known: str) -> None:

@@ -165,3 +165,15 @@ def test_validity_cells_are_distinct_and_nested_and_fair_paths_share_nothing():
     paths = disjoint_paths(CellSpace(stages=1), torch.Generator().manual_seed(0))
     assert all(sorted(column) == [0, 1, 2, 3, 4] for column in zip(*paths, strict=True))
     assert all(arm.data == "cifar10" for arm in arms().values())
+
+
+def test_the_control_searches_as_the_procedures_do_and_its_winner_is_retrained(tmp_path, tiny):
+    one = run(tmp_path, target="exp-0.01")
+    stages.supernet(one)
+    found, adapted = stages.search(one, "control"), stages.search(one, "P1")
+    assert found["config"]["data"] == "glyphs100" and "recipe" not in found["config"]
+    assert len(found["results"]["scored"]) == len(adapted["results"]["scored"])
+    assert found["results"]["max_cost"] == adapted["results"]["max_cost"] >= found["results"]["best"]["macs"]
+    tested = stages.retrain(one, "control")
+    assert tested["config"]["network"] == found["results"]["best"]["path"]
+    assert tested["config"]["procedure"] == "control"

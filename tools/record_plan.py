@@ -76,10 +76,12 @@ class Grid:
     def search(self, seed: int, procedure: str, target: str = "balance") -> Step:
         run = self.run(seed, target)
         parts = ("search", procedure, *([] if procedure == "P0" else [target]))
-        start = [] if procedure == "P3" else [str(run.file("supernet"))]
+        start, more = [] if procedure == "P3" else [str(run.file("supernet"))], {}
+        if procedure == "control":  # P0's chapter searches both ways
+            more = {"procedure": procedure}
         needs = start + data(run.source if procedure == "P0" else run.target_data)
         work = [f"{kind}-{procedure}-{target}-s{seed}-*" for kind in ("adapt", "search")]
-        return self.step(run, procedure, parts, needs, work)
+        return self.step(run, procedure, parts, needs, work, **more)
 
     def retrain(self, seed: int, procedure: str, target: str) -> Step:
         run = self.run(seed, target)
@@ -91,11 +93,6 @@ class Grid:
     def baseline(self, seed: int, name: str, target: str) -> Step:
         run, work = self.run(seed, target), [f"retrain-{target}-resnet32-s{seed}-*"]
         return self.step(run, "retrain", ("baseline", name, target), data(run.target_data), work, procedure=name)
-
-    def control(self, seed: int, target: str) -> Step:
-        run = self.run(seed, target)
-        needs = [str(run.file("supernet")), *data(run.target_data)]
-        return self.step(run, "control", ("control", target), needs, [], procedure="control")
 
     def ranked(self, seed: int, number: int, target: str = RANKED_ON) -> Step:
         """The retraining of one path of the fixed set."""
@@ -130,7 +127,9 @@ class Grid:
         """What Table 2 is held against: ResNet-32, and P0's backbone with a classifier per path."""
         for target in targets:
             yield from (self.baseline(seed, name, target) for name in BASELINES)
-        yield from (self.control(seed, target) for target in targets)
+        for target in targets:
+            yield self.search(seed, "control", target)
+            yield self.retrain(seed, "control", target)
 
     def ranking(self, seed: int) -> Iterator[Step]:
         """Every procedure's scores of one fixed set of paths."""

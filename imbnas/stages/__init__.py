@@ -2,7 +2,6 @@
 
 from imbnas.stages.chapter import batch, of_the_set, stand_alone, study, unadapted
 from imbnas.stages.common import Run, Target, load_target, named_generator, scoring_batches
-from imbnas.stages.control import control
 from imbnas.stages.darts import darts
 from imbnas.stages.gate import gate
 from imbnas.stages.landscape import landscape
@@ -20,7 +19,6 @@ __all__ = [
     "Unfinished",
     "baseline",
     "batch",
-    "control",
     "darts",
     "gate",
     "landscape",

@@ -8,7 +8,6 @@ from typing import Any
 
 from imbnas.adaptation import PROCEDURES
 from imbnas.stages.common import Run
-from imbnas.stages.control import control
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.ranking import retrain_path, score_paths
 from imbnas.stages.retrain import BASELINES, baseline, retrain
@@ -121,12 +120,13 @@ def combinations(options: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def unadapted(run: Run, procedure: str) -> Record:
     """What P0's chapter runs: its search on the source, or the control, ranked on the target."""
-    return one_of(procedure, {"P0": search, "control": lambda run, _: control(run)})(run, procedure)
+    return one_of(procedure, {"P0": search, "control": search})(run, procedure)
 
 
 def stand_alone(run: Run, procedure: str) -> Record:
     """What Table 2's chapter runs: the retraining of a procedure's winner, or of a baseline."""
-    return one_of(procedure, dict.fromkeys(PROCEDURES, retrain) | dict.fromkeys(BASELINES, baseline))(run, procedure)
+    known = dict.fromkeys((*PROCEDURES, "control"), retrain) | dict.fromkeys(BASELINES, baseline)
+    return one_of(procedure, known)(run, procedure)
 
 
 def of_the_set(run: Run, procedure: str, path: int | None) -> Record:

@@ -3,28 +3,14 @@
 Whatever it gains over P0 comes from looking at the target's validation images, not from adapting the super-network.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from imbnas import records
 from imbnas.data import eval_batches
 from imbnas.evaluation import class_worth, features, ridge, ridge_predict
 from imbnas.models import SuperNet
 from imbnas.profiles import Scoring
-from imbnas.stages.common import (
-    Clock,
-    Run,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    scoring_batches,
-)
-from imbnas.stages.search import digits
-from imbnas.stages.supernet import load_supernet, supernet_config
+from imbnas.stages.common import Target, scoring_batches
 from imbnas.training import autocast
 
 Path = tuple[int, ...]
@@ -70,39 +56,3 @@ def batched(paths: list[Path], size: int) -> list[list[Path]]:
 def predict(rows: Tensor, train: int, labels: Tensor, num_classes: int, weights: Tensor | None) -> Tensor:
     """Fit on the first `train` rows, predict the rest."""
     return ridge_predict(rows[train:], ridge(rows[:train], labels, num_classes, weights))
-
-
-def control(run: Run, paths: int = 50) -> dict[str, Any]:
-    """Score `paths` random paths and keep the best: what P0's features say of the target without adaptation."""
-    clock, device, space = Clock(run.max_seconds), best_device(), run.space_of_paths
-    supernet_identity = records.identity(records.plain(supernet_config(run)))
-    config = {
-        "stage": "control",
-        "data": run.target_data,
-        "target": run.target,
-        "space": run.space,
-        "supernet": supernet_identity,
-        "scoring": run.settings.scoring,
-        "paths": paths,
-        "seed": run.seed,
-        "split_seed": run.split_seed,
-    }
-    target = load_target(run.target_data, run.target, run.split_seed, device)
-    net = load_supernet(run.file("supernet", suffix=".safetensors"), space, device)
-    generator = named_generator(run.seed, "control", "paths")
-    drawn = list(dict.fromkeys(space.sample(generator) for _ in range(paths)))
-    with clock.part("scoring"):
-        scoring_generator = named_generator(run.seed, "scoring", run.target)
-        scores = ridge_scores(net, drawn, target, run.settings.scoring, scoring_generator)
-    best = max(range(len(drawn)), key=scores.__getitem__)
-    results = {
-        "split": {run.target_data: target.split.hash},
-        "best": {
-            "path": digits(drawn[best]),
-            "architecture": space.to_string(drawn[best]),
-            "score": scores[best],
-            **vars(space.cost(drawn[best])),
-        },
-        "scored": {digits(path): score for path, score in zip(drawn, scores, strict=True)},
-    }
-    return records.write(run.file("control", run.target), "control", config, results, cost(clock, device))

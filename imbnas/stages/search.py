@@ -27,14 +27,16 @@ from imbnas.stages.common import (
     progress,
     scoring_batches,
 )
+from imbnas.stages.control import ridge_scores
 from imbnas.stages.supernet import load_supernet, supernet_config
 from imbnas.training import Log, Unfinished
 
 PathOf = tuple[int, ...]
+SEARCHED = (*PROCEDURES, "control")
 
 
 def search_config(run: Run, procedure: str) -> dict[str, Any]:
-    """What an adapted search depends on. P0's is the same for every target."""
+    """What an adapted search depends on. P0's is the same for every target; the control has no recipe."""
     settings = run.settings
     config = {
         "stage": "search",
@@ -50,11 +52,8 @@ def search_config(run: Run, procedure: str) -> dict[str, Any]:
         config["supernet"] = records.identity(records.plain(supernet_config(run)))
     if procedure == "P0":
         return config | {"data": run.source, "target": "balance"}
-    return config | {
-        "data": run.target_data,
-        "target": run.target,
-        "recipe": getattr(settings, procedure.lower()),
-    }
+    config |= {"data": run.target_data, "target": run.target}
+    return config if procedure == "control" else config | {"recipe": getattr(settings, procedure.lower())}
 
 
 def search_file(run: Run, procedure: str, suffix: str = ".json") -> Path:
@@ -63,9 +62,12 @@ def search_file(run: Run, procedure: str, suffix: str = ".json") -> Path:
 
 
 def search(run: Run, procedure: str) -> dict[str, Any]:
-    """Adapt by `procedure` ("P0" to "P3"), score paths on balanced validation images, evolve, write the record."""
-    if procedure not in PROCEDURES:
-        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
+    """Adapt by `procedure` ("P0" to "P3"), score paths on balanced validation images, evolve, write the record.
+
+    "control" adapts nothing and ranks on the target: P0's backbone, a ridge classifier per path, the same search.
+    """
+    if procedure not in SEARCHED:
+        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(SEARCHED)}')
     config, clock, device = search_config(run, procedure), Clock(run.max_seconds), best_device()
     with clock.part("data"):
         target = load_target(config["data"], config["target"], run.split_seed, device)
@@ -88,7 +90,7 @@ def adapted(
     device: torch.device,
 ) -> tuple[SuperNet, Log]:
     """The super-network that `procedure` makes for the target."""
-    if procedure == "P0":
+    if procedure in ("P0", "control"):
         source = run.file("supernet", suffix=".safetensors")
         return adapt_p0(load_supernet(source, run.space_of_paths, device))
     recipe, names = config["recipe"], ("adapt", procedure, run.target)
@@ -117,7 +119,7 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
     settings, space = run.settings, run.space_of_paths
     procedure, where = config["procedure"], config["target"]
     cap = median_cost(space, named_generator(0, "median cost"), settings.search.cost_samples)
-    scores = scorer(net, target, settings.scoring, named_generator(run.seed, "scoring", where))
+    scores = scores_of(run, net, target, config)
     state_file = run.work_file(config, "search", procedure, where, suffix=".state.json")
     report = progress(f"search {procedure} {where} s{run.seed}")
 
@@ -138,6 +140,18 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
         on_generation=lambda g: report(f"generation {g.number} · best {g.best:.2f} · mean {g.mean:.2f}"),
     )
     return found, cap
+
+
+def scores_of(run: Run, net: SuperNet, target: Target, config: dict[str, Any]) -> Callable[[list[PathOf]], list[float]]:
+    """What a search asks: the super-network's own classifier, or, for the control, a ridge classifier per path."""
+    scoring = run.settings.scoring
+
+    def draws() -> torch.Generator:
+        return named_generator(run.seed, "scoring", config["target"])
+
+    if config["procedure"] == "control":
+        return lambda paths: ridge_scores(net, paths, target, scoring, draws())
+    return scorer(net, target, scoring, draws())
 
 
 def scorer(
