@@ -31,6 +31,8 @@ PROBES = {  # (arm, procedure, variant, target): its name in tables, and what wa
     (ARM, "P1", "quarter", "balance"): ("quarter", "source: 1/4 of its training"),
     ("annealed", "P1", "", "balance"): ("annealed", "source: rate annealed to 0"),
     (ARM, "P1", "source-statistics", "balance"): ("source-statistics", "batch norm: the source's statistics"),
+    (ARM, "P2", "", "balance"): ("P2", "procedure: P2, everything fine-tuned"),
+    (ARM, "P3", "", "balance"): ("P3", "procedure: P3, from scratch"),
     (ARM, "control", "", "balance"): ("ridge", "classifier: a ridge per cell"),
     (ARM, "control", "before-norm", "balance"): ("ridge-before-norm", "classifier: a ridge, before the last norm"),
 }
