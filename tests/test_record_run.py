@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class TestPlan:
         assert milestones == sorted(milestones)
 
     def test_a_seed_is_the_grid_with_its_comparisons(self) -> None:
-        assert len(self.names()) == len(set(self.names())) == 2 * (30 + 8 + 4)
+        assert len(self.names()) == len(set(self.names())) == 2 * (30 + 8 + 8)
 
     def test_whatever_a_step_needs_was_left_before_or_is_data(self) -> None:
         there = {"data/cifar10.npz", "data/cifar100.npz"}
@@ -171,6 +172,17 @@ class TestSlice:
         (machine.pack / "run.py").write_text(text)
         machine.plan(step("long", "time.sleep(60)"))
         assert machine.slice("--seconds", "1") == {"long": "unfinished"}
+
+    def test_nothing_outlives_a_slice_that_is_ended(self, machine: Machine) -> None:
+        machine.plan(step("long", "(work / 'begun').touch(); time.sleep(5); (work / 'outlived').touch()"))
+        command = [sys.executable, machine.pack / "run.py", machine.out, "--work", machine.work]
+        running = subprocess.Popen(command)
+        while not (machine.work / "begun").exists():
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait() == 1
+        time.sleep(5)
+        assert not (machine.work / "outlived").exists()
 
     def test_only_what_is_named(self, machine: Machine) -> None:
         machine.plan(leaving("a"), leaving("b"))

@@ -337,6 +337,7 @@ def main() -> int:
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "imbnas-record-run", help="(default %(default)s)"
     )
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what runs is stopped, and nothing outlives this
     try:
         plan = json.loads((PACK / PLAN).read_text())
         take_in(PACK, arguments.work.resolve(), plan)
