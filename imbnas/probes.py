@@ -134,21 +134,21 @@ def labels(rows: pd.DataFrame) -> pd.Series:
 def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
     """P1's scores as a sum of two: what the wiring alone gives, and what the source has learnt.
 
-    One row per probe and seed of the chosen arm, by least squares on standardised scores of the first `count` cells:
-    `wiring` weighs P1's score on the untrained backbone, `learnt` P0's score of the same seed, `explained` is R².
+    One row per probe and seed, by least squares on standardised scores of the first `count` cells: `wiring` weighs
+    P1's score on the untrained backbone, `learnt` P0's score of the probe's own source, `explained` is R².
     tau, low, high: agreement with the published accuracies once the untrained score is taken off, point by point.
     """
-    p0 = {r["config"]["seed"]: scores_of(r["results"]["moments"][-1], "accuracy")
-          for r in study if r["config"]["arm"]["name"] == ARM}  # fmt: skip
+    p0 = {(r["config"]["arm"]["name"], r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
+          for r in study}  # fmt: skip
     found = {(key(record), record["config"]["seed"]): record for record in truths}
     bare = found.get(((ARM, "P1", "untrained", "balance"), 0))
     rows = []
     for what, (name, changed) in PROBES.items():
-        for seed in sorted(seed for known, seed in found if known == what and known[0] == ARM and seed in p0):
+        for seed in sorted(seed for known, seed in found if known == what and (what[0], seed) in p0):
             if bare is None or name == "untrained":
                 continue
             mine, wiring = scores(found[what, seed], count), scores(bare, count)
-            parts = np.array([standard(wiring), standard(p0[seed][mine.index])]).T
+            parts = np.array([standard(wiring), standard(p0[what[0], seed][mine.index])]).T
             weights, left = np.linalg.lstsq(parts, standard(mine), rcond=None)[:2]
             told = dict(zip(("wiring", "learnt"), weights.tolist(), strict=True))
             rows.append({"probe": name, "seed": seed, "changed": changed} | told
@@ -179,7 +179,8 @@ def main(folder: Path = FOLDER) -> None:
     """Write the tables beside the records of adaptation against truth."""
     truths, study = records.read(folder, "truth"), records.read(folder.parent / "validity", "validity")
     records.write_text(folder / "probes.csv", table(truths).to_csv(index=False, float_format="%.4f"))
-    records.write_text(folder / "account.csv", account(study, truths).to_csv(index=False, float_format="%.4f"))
+    sources = study + records.read(folder.parent / "sources", "validity")
+    records.write_text(folder / "account.csv", account(sources, truths).to_csv(index=False, float_format="%.4f"))
     records.write_text(folder / "effects.csv", effects_csv(compared(study, truths)))
 
 

@@ -99,6 +99,7 @@ def test_the_committed_tables_are_the_records() -> None:
     again = "run python -m imbnas.probes"
     shown = probes.table(truths).to_csv(index=False, float_format="%.4f")
     assert (folder / "probes.csv").read_text() == shown, again
-    parts = probes.account(study, truths).to_csv(index=False, float_format="%.4f")
+    sources = study + records.read(folder.parent / "sources", "validity")
+    parts = probes.account(sources, truths).to_csv(index=False, float_format="%.4f")
     assert (folder / "account.csv").read_text() == parts, again
     assert (folder / "effects.csv").read_text() == probes.effects_csv(probes.compared(study, truths)), again
