@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from imbnas.data import Batches, Dataset
 from imbnas.evaluation import rank
 from imbnas.models import ResNet32, SuperNet, use_batch_statistics
+from imbnas.models.operations import AveragePool
 from imbnas.space import CellSpace, MacroSpace, Space
 from imbnas.training import Recipe, autocast, sgd
 
@@ -96,7 +97,9 @@ def resnet() -> Pair:
 
 
 class EveryModule:
-    """A forward pass that calls every module of a path, zeroes and identities too, as most code bases do."""
+    """A forward pass that calls every module of a path, zeroes, identities and torch's pooling, as most code does."""
+
+    POOL = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
 
     @staticmethod
     def apply(module: nn.Module, value: Tensor) -> Tensor:
@@ -104,7 +107,8 @@ class EveryModule:
 
     @staticmethod
     def choose(edge: nn.ModuleList, value: Tensor, selection: int) -> Tensor:
-        return edge[selection](value)
+        chosen = edge[selection]
+        return EveryModule.POOL(value) if isinstance(chosen, AveragePool) else chosen(value)
 
     @staticmethod
     def add(values: list[Tensor], like: Tensor) -> Tensor:

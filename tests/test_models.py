@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from imbnas.models import BatchNorm, MixedOp, ResNet32, SubNet, SuperNet, use_batch_statistics
+from imbnas.models.operations import AveragePool
 from imbnas.space import CellSpace, MacroSpace
 
 SPACES = [CellSpace(4, 1, 1), CellSpace(4, 2, 3), MacroSpace(4, (1, 2, 1))]
@@ -132,3 +133,14 @@ def test_bad_selections_are_refused_by_name():
         weights = torch.full((6, 5), 0.2)
         weights[2] = 0.4
         net(images(dtype=torch.float32), weights)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8)])
+def test_average_pooling_is_torchs_own_forwards_and_backwards(size):
+    x = torch.randn(3, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    ours = AveragePool()(x)
+    plain = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    assert torch.allclose(ours, plain, atol=1e-12)
+    weights = torch.arange(ours.numel(), dtype=torch.float64).reshape(ours.shape)
+    (mine,), (theirs,) = (torch.autograd.grad((y * weights).sum(), x) for y in (ours, plain))
+    assert torch.allclose(mine, theirs, atol=1e-9)
