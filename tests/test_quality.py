@@ -133,6 +133,14 @@ class TestQuality:
 
 
 class TestDifferences:
+    def test_what_p1_scores_beyond_the_wiring_is_a_ranking_of_its_own(self) -> None:
+        wiring = [9.0, 7.0, 5.0, 3.0, 1.0, 0.0, 2.0, 4.0, 6.0, 8.0]
+        both = [learnt + bare for learnt, bare in zip(UP, wiring, strict=True)]
+        found = [scores_record("P1", both), scores_record("P1-untrained", wiring, supernet="untrained")]
+        table = quality([*paths(UP), *found]).set_index("procedure")
+        assert table.loc["P1 less untrained", "tau"] == pytest.approx(1.0) and table.loc["P1", "tau"] < 0.8
+        assert "P1 less untrained" not in set(quality([*paths(UP), found[0]]).procedure)
+
     def test_an_untrained_backbone_is_not_another_source(self) -> None:
         found = [scores_record("P1", UP), scores_record("P1-untrained", DOWN, supernet="untrained")]
         row = differences([*paths(UP), *found], [("P1", "P1-untrained")]).iloc[0]
