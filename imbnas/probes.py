@@ -38,7 +38,11 @@ PROBES = {  # (arm, procedure, variant, target): its name in tables, and what wa
 }
 COLUMNS = ["probe", "seed", "changed", "cells", "tau", "low", "high"]
 COLUMNS += ["mean", "spread", "error", "with_p1", "with_skips"]
-MISSING = "No record of P1 against the truth yet.\n`make grid GOALS=truth` writes them."
+MISSING = (
+    "No record of P1 against the truth yet.\n"
+    "`python -c \"from imbnas.stages import truth; truth('constant', 'P1')\"`\n"
+    "writes the first one."
+)
 
 
 def key(record: Record) -> tuple[str, str, str, str]:

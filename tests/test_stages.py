@@ -3,12 +3,14 @@
 import json
 import statistics
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from imbnas import records, stages
 from imbnas.space import CellSpace, parse_space
+from imbnas.stages import common
 from imbnas.stages.common import Clock, named_generator
 from imbnas.stages.gate import figures
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
@@ -177,3 +179,13 @@ def test_the_control_searches_as_the_procedures_do_and_its_winner_is_retrained(t
     tested = stages.retrain(one, "control")
     assert tested["config"]["network"] == found["results"]["best"]["path"]
     assert tested["config"]["procedure"] == "control"
+
+
+def test_work_that_other_code_left_is_not_continued(tmp_path, tiny, monkeypatch):
+    one = run(tmp_path)
+    now = one.work_file({}, "supernet")
+    assert now == one.work_file({}, "supernet") != one.work_file({"seed": 1}, "supernet")
+    monkeypatch.setattr(common, "code", lambda: "other")
+    assert one.work_file({}, "supernet") != now
+    seen = {file.name for part in common.COMPUTING for file in common.modules(Path(common.__file__).parents[1] / part)}
+    assert {"operations.py", "loop.py", "splits.py", "losses.py", "adaptation.py"} <= seen

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,33 @@ from imbnas.losses import class_weights
 from imbnas.profiles import Profile, Scoring
 from imbnas.space import Space, parse_space
 
+COMPUTING = ("data", "space", "models", "training", "adaptation.py", "evaluation.py", "evolution.py", "losses.py")
+
 
 def named_generator(seed: int, *names: str) -> torch.Generator:
     """A generator of its own for everything that is drawn, so that no draw moves another."""
     digest = hashlib.sha256("/".join([str(seed), *names]).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def work_name(name: str, config: Any) -> str:
+    """The name of unfinished work: what it is of, its configuration, and the code that computes it."""
+    return f"{name}-{records.identity(records.plain(config))}-{code()}"
+
+
+@cache
+def code() -> str:
+    """Six hexadecimal digits of the modules that decide a result: work that other code left is not continued."""
+    library = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(file for part in COMPUTING for file in modules(library / part)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:6]
+
+
+def modules(part: Path) -> list[Path]:
+    """The files of a package, or of a module."""
+    return list(part.rglob("*.py")) if part.is_dir() else [part]
 
 
 def best_device() -> torch.device:
@@ -74,9 +96,9 @@ class Run:
         return self.folder / f"{'-'.join([*parts, f's{self.seed}'])}{suffix}"
 
     def work_file(self, config: Any, *parts: str, suffix: str = ".safetensors") -> Path:
-        """Where a stage keeps its unfinished work; another configuration gets another file."""
-        name = f"{'-'.join([*parts, f's{self.seed}'])}-{records.identity(records.plain(config))}{suffix}"
-        return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / name
+        """Where a stage keeps its unfinished work; another configuration, or other code, gets another file."""
+        name = work_name("-".join([*parts, f"s{self.seed}"]), config)
+        return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / f"{name}{suffix}"
 
 
 @dataclass

@@ -29,6 +29,7 @@ from imbnas.stages.common import (
     named_generator,
     progress,
     scoring_batches,
+    work_name,
 )
 from imbnas.training import PathSampler, Recipe, Unfinished, fit
 
@@ -146,7 +147,7 @@ def run_arm(arm: Arm, seed: int = 0, out: str = "", max_seconds: float | None = 
     folder, clock, device = Path(out or profiles.ROOT / "results"), Clock(max_seconds), best_device()
     config = {"arm": arm, "seed": seed}
     name = f"{arm.name}-s{seed}"
-    kept = folder.parent / "runs" / "darts" / f"{name}-{records.identity(records.plain(config))}"
+    kept = folder.parent / "runs" / "darts" / work_name(name, config)
     with clock.part("data"):
         target = load_target(arm.data, arm.target, 0, device)
     attempt = Attempt(arm, seed, target, kept, clock)

@@ -27,6 +27,7 @@ from imbnas.stages.common import (
     named_generator,
     progress,
     scoring_batches,
+    work_name,
 )
 from imbnas.stages.control import ridge_scores
 from imbnas.stages.validity import Arm, arm_called, begin, sample_cells, study, trained, work_folder
@@ -95,7 +96,7 @@ def truth(
     if variant:
         config["variant"] = {"name": variant} | vars(changed)
     name = "-".join([arm, procedure, *filter(None, [variant]), target, f"s{seed}"])
-    kept = folder.parent / "runs" / "truth" / f"{name}-{records.identity(records.plain(config))}"
+    kept = folder.parent / "runs" / "truth" / work_name(name, config)
     with clock.part("source"):
         source = source_of(chosen, changed, seed, folder, device)
     with clock.part("adaptation"):

@@ -26,6 +26,7 @@ from imbnas.stages.common import (
     named_generator,
     progress,
     scoring_batches,
+    work_name,
 )
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.training import Log, PathSampler, Recipe, fit, load_tensors
@@ -154,8 +155,12 @@ def begin(arm: Arm, seed: int, device: torch.device) -> Course:
 
 def work_folder(arm: Arm, seed: int, folder: Path) -> Path:
     """Where an arm keeps its unfinished work: in runs/ beside the records."""
-    identity = records.identity(records.plain({"arm": arm, "seed": seed}))
-    return folder.parent / "runs" / "validity" / f"{arm.name}-s{seed}-{identity}"
+    return folder.parent / "runs" / "validity" / work_name(f"{arm.name}-s{seed}", {"arm": arm, "seed": seed})
+
+
+def identity(arm: Arm, seed: int) -> str:
+    """What names an arm and a seed in its record and its weights."""
+    return records.identity(records.plain({"arm": arm, "seed": seed}))
 
 
 def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet:
@@ -163,7 +168,7 @@ def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet
     weights = arm_file(arm, seed, folder, ".safetensors")
     if weights.exists():
         _, card = load_tensors(weights)
-        if card["identity"] != records.identity(records.plain({"arm": arm, "seed": seed})):
+        if card["identity"] != identity(arm, seed):
             raise ValueError(f"{weights} is of another version of the arm {arm.name}: delete it and run the arm again")
         return load_supernet(weights, parse_space(card["space"]), device)
     course = begin(arm, seed, device)
@@ -201,7 +206,7 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
         "moments": [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)],
     }
     file = arm_file(chosen, seed, folder, ".json")
-    save_supernet(file.with_suffix(".safetensors"), course.net, kept.name.rsplit("-", 1)[-1])
+    save_supernet(file.with_suffix(".safetensors"), course.net, identity(chosen, seed))
     records.write_curves(file.with_suffix(".csv"), log.rows)
     run_cost = cost(clock, device, images_per_second=log.images_per_second)
     return records.write(file, "validity", {"arm": chosen, "seed": seed}, results, run_cost)
