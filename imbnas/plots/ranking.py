@@ -137,7 +137,7 @@ def shifts(before: pd.DataFrame, after: pd.DataFrame, names: tuple[str, str], mi
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(xlabel="Kendall's τ to the truth", yticks=range(len(before)), yticklabels=before.index)
     ax.invert_yaxis()
-    ax.legend(loc="upper center", bbox_to_anchor=(0.3, -0.24), ncols=2)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=2)
     return ax
 
 
