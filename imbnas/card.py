@@ -94,7 +94,7 @@ def write(name: str) -> None:
     """Put the card at the end of the profile's file; what stands above it is left as it is."""
     path = profiles.FOLDER / f"{name}.yaml"
     settings = path.read_text().split("\ncard:")[0].rstrip()
-    block = yaml.safe_dump({"card": card(profiles.load(name))}, sort_keys=False, allow_unicode=True)
+    block = yaml.safe_dump({"card": records.plain(card(profiles.load(name)))}, sort_keys=False, allow_unicode=True)
     records.write_text(path, f"{settings}\n{block}")
 
 
