@@ -25,7 +25,7 @@ PAIRS = (
     ("P3", "P1"),
     ("P1", "P2"),
     ("P1", "control"),
-    ("P1 less untrained", "P1"),
+    ("P1-less-untrained", "P1"),
     ("P1", "P1-ce"),
     ("P1", "P1-untrained"),
     ("P1", "multiply-adds"),
@@ -92,7 +92,7 @@ def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str],
 def retrained_and_scored(found: Iterable[Record]) -> dict[str, tuple[pd.Series, Rankings]]:
     """Per target: test accuracy by path, of the first seed, and every ranking of these paths by procedure and seed.
 
-    "P1 less untrained" is what P1 scores beyond the same path on a backbone of random weights. Yardsticks, which
+    "P1-less-untrained" is what P1 scores beyond the same path on a backbone of random weights. Yardsticks, which
     count instead of scoring, stand at the end; their seed is "". Where paths have a second seed,
     it tells the noise (`retrained_spread`) and is left out here, so that every path is measured equally well.
     """
@@ -105,7 +105,7 @@ def retrained_and_scored(found: Iterable[Record]) -> dict[str, tuple[pd.Series, 
         names = sorted((procedure, seed) for on, procedure, seed in scored if on in (target, "any"))
         rankings = {(p, s): scored.get((target, p, s), scored.get(("any", p, s))) for p, s in names}
         bare = {s: rankings["P1-untrained", s] for p, s in names if p == "P1-untrained" and ("P1", s) in names}
-        rankings |= {("P1 less untrained", s): rankings["P1", s] - scores for s, scores in bare.items()}
+        rankings |= {("P1-less-untrained", s): rankings["P1", s] - scores for s, scores in bare.items()}
         rankings |= {(name, ""): rows[column].astype(float) for name, column in YARDSTICKS.items()}
         targets[target] = rows.overall, rankings
     return targets

@@ -16,7 +16,7 @@ QUESTIONS = {
     ("P1", "control"): "Does P1 rank better than mere access to the target's images, a ridge classifier per path?",
     ("P1", "P1-ce"): "Do the class weights help the ranking?",
     ("P1", "P1-untrained"): "Does P1 rank better than on a backbone that the source has taught nothing?",
-    ("P1 less untrained", "P1"): "Does P1 rank better once the untrained backbone's score is taken off?",
+    ("P1-less-untrained", "P1"): "Does P1 rank better once the untrained backbone's score is taken off?",
     ("P1", "multiply-adds"): "Does P1 rank better than counting?",
     ("P0", "multiply-adds"): "Does P0 rank better than counting?",
     ("P3", "multiply-adds"): "Does P3 rank better than counting?",

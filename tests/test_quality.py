@@ -138,8 +138,8 @@ class TestDifferences:
         both = [learnt + bare for learnt, bare in zip(UP, wiring, strict=True)]
         found = [scores_record("P1", both), scores_record("P1-untrained", wiring, supernet="untrained")]
         table = quality([*paths(UP), *found]).set_index("procedure")
-        assert table.loc["P1 less untrained", "tau"] == pytest.approx(1.0) and table.loc["P1", "tau"] < 0.8
-        assert "P1 less untrained" not in set(quality([*paths(UP), found[0]]).procedure)
+        assert table.loc["P1-less-untrained", "tau"] == pytest.approx(1.0) and table.loc["P1", "tau"] < 0.8
+        assert "P1-less-untrained" not in set(quality([*paths(UP), found[0]]).procedure)
 
     def test_an_untrained_backbone_is_not_another_source(self) -> None:
         found = [scores_record("P1", UP), scores_record("P1-untrained", DOWN, supernet="untrained")]
