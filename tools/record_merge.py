@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from record_run import partial, sha256
+from record_run import SAFE, partial, sha256
 
 from imbnas import records
 from imbnas.training import load_tensors
@@ -47,9 +47,10 @@ def open_slice(folder: Path, scratch: Path) -> Path:
             file.write(part.read_bytes())
     with tarfile.open(archive) as tar:
         for member in tar:
-            if not member.isfile() or Path(member.name).parts[0] not in PLACES:
+            place = Path(member.name).parts
+            if not member.isfile() or place[0] not in PLACES or ".." in place:
                 raise MergeFailed(f"{folder} holds {member.name}: a slice holds files in {' and '.join(PLACES)} alone")
-        tar.extractall(scratch / "slice", filter="data")
+        tar.extractall(scratch / "slice", **SAFE)
     return scratch / "slice"
 
 
