@@ -66,3 +66,10 @@ def test_rewrites_a_notebook_and_leaves_the_rest(results: Path, tmp_path: Path) 
 def test_the_book_says_what_the_records_hold(page: Path) -> None:
     for text in prose.prose(page):
         assert [entry for entry in prose.bound(text, RESULTS) if entry[0] != entry[1]] == []
+
+
+@pytest.mark.parametrize("path", sorted((prose.ROOT / "book").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_page_shows_a_warning(path: Path) -> None:
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    shown = [output.text for cell in cells for output in cell.outputs if output.get("name") == "stderr"]
+    assert not shown
