@@ -3,7 +3,6 @@
 python -m imbnas.probes     write probes.csv, effects.csv and account.csv in results/truth, which the book's prose reads
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,20 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.agreement import ARM, agreement, distinct_truth, scores_of
-from imbnas.benchmark import kendall
-from imbnas.space import CellSpace
+from imbnas.benchmark import SPACE, kendall
+from imbnas.evidence import binomial_error
 
 FOLDER = profiles.ROOT / "results" / "truth"
 Record = Mapping[str, Any]
-SPACE = CellSpace(stages=1)
 CELLS = 150  # the cells that every probe has scored
+PLAIN, UNTRAINED = (ARM, "P1", "", "balance"), (ARM, "P1", "untrained", "balance")
 PROBES = {  # (arm, procedure, variant, target): its name in tables, and what was changed
-    (ARM, "P1", "", "balance"): ("plain", "nothing: P1 on balanced CIFAR-100"),
+    PLAIN: ("plain", "nothing: P1 on balanced CIFAR-100"),
     (ARM, "P1", "", "exp-0.01"): ("exp-0.01", "target: CIFAR-100, exp-0.01"),
     (ARM, "P1", "on-cifar10", "balance"): ("on-cifar10", "target: CIFAR-10, the source itself"),
     (ARM, "P1", "on-cifar10", "exp-0.01"): ("on-cifar10-exp-0.01", "target: CIFAR-10, exp-0.01"),
     ("hundred", "P1", "on-cifar10", "balance"): ("hundred", "source: CIFAR-100; target: CIFAR-10"),
-    (ARM, "P1", "untrained", "balance"): ("untrained", "source: untrained"),
+    UNTRAINED: ("untrained", "source: untrained"),
     (ARM, "P1", "eighth", "balance"): ("eighth", "source: 1/8 of its training"),
     (ARM, "P1", "quarter", "balance"): ("quarter", "source: 1/4 of its training"),
     ("annealed", "P1", "", "balance"): ("annealed", "source: rate annealed to 0"),
@@ -51,9 +50,9 @@ def key(record: Record) -> tuple[str, str, str, str]:
     return config["arm"]["name"], config["procedure"], config.get("variant", {}).get("name", ""), config["target"]
 
 
-def scores(record: Record, cells: int | None = None, kind: str = "accuracy") -> pd.Series:
-    """The scores of a record's first `cells` cells, higher is better."""
-    return scores_of(record["results"], kind).iloc[:cells]
+def scores(record: Record, cells: int | None = None) -> pd.Series:
+    """The accuracies, percent, that a record gives to its first `cells` cells."""
+    return scores_of(record["results"], "accuracy").iloc[:cells]
 
 
 def skips(cells: Iterable[str]) -> pd.Series:
@@ -74,27 +73,16 @@ def table(truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
     for what, (name, changed) in PROBES.items():
         for seed in sorted(seed for known, seed in found if known == what):
             record = found[what, seed]
-            mine = scores(record, count)
-            base = found.get(((ARM, "P1", "", "balance"), seed))
+            mine, images = scores(record, count), record["config"]["arm"]["scoring"]["images"]
+            base = found.get((PLAIN, seed))
             with_p1 = np.nan if base is None else kendall(mine, scores(base, count).to_dict())
             rows.append(
                 {"probe": name, "seed": seed, "changed": changed}
                 | agreement(mine, record["config"]["data"])
-                | {"mean": mine.mean(), "spread": mine.std(), "error": binomial_error(mine, record)}
+                | {"mean": mine.mean(), "spread": mine.std(), "error": binomial_error(mine.mean(), images)}
                 | {"with_p1": with_p1, "with_skips": kendall(mine, skips(mine.index).to_dict())}
             )
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def binomial_error(values: pd.Series, record: Record) -> float:
-    """The standard error of one score, in points, from the number of images alone."""
-    images = record["config"]["arm"]["scoring"]["images"]
-    return float(np.sqrt(values.mean() * (100 - values.mean()) / images))
-
-
-def operations(cell: str) -> list[str]:
-    """A printed cell's operations, one per edge, in the order of the genes."""
-    return re.findall(r"([a-z0-9_]+)~\d", cell)
 
 
 def effects(values: pd.Series) -> tuple[pd.DataFrame, float]:
@@ -103,10 +91,9 @@ def effects(values: pd.Series) -> tuple[pd.DataFrame, float]:
     Least squares with one term per edge and operation; on each edge the terms sum to zero. Rows are edges as (start,
     end), columns are operations. The share is R², of a model that knows nothing of how edges work together.
     """
-    design = np.array(
-        [[op == chosen for chosen in operations(cell) for op in SPACE.operations] for cell in values.index]
-    )
-    design = design.astype(float) - design.mean(0)
+    paths = [SPACE.from_string(cell) for cell in values.index]
+    design = np.array([np.eye(SPACE.choices)[list(path)].ravel() for path in paths])
+    design -= design.mean(0)
     target = standard(values)
     solution = np.linalg.lstsq(design, target, rcond=1e-8)[0]
     terms = solution.reshape(SPACE.genes, SPACE.choices)
@@ -120,7 +107,7 @@ def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -
     """What has effects to be compared, by name: the truth, P0's scores, P1's, and P1's on an untrained backbone."""
     p0 = [r for r in study if (r["config"]["arm"]["name"], r["config"]["seed"]) == (ARM, seed)]
     found = {key(record): record for record in truths if record["config"]["seed"] == seed}
-    plain_p1, untrained = (found.get((ARM, "P1", variant, "balance")) for variant in ("", "untrained"))
+    plain_p1, untrained = found.get(PLAIN), found.get(UNTRAINED)
     if not p0 or plain_p1 is None:
         return {}
     mine = {"P0's score": scores_of(p0[0]["results"]["moments"][-1], "accuracy"), "P1's score": scores(plain_p1)}
@@ -145,12 +132,11 @@ def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELL
     p0 = {(r["config"]["arm"]["name"], r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
           for r in study}  # fmt: skip
     found = {(key(record), record["config"]["seed"]): record for record in truths}
-    bare = found.get(((ARM, "P1", "untrained", "balance"), 0))
+    bare = found.get((UNTRAINED, 0))
     rows = []
-    for what, (name, changed) in PROBES.items():
+    others = {} if bare is None else {what: names for what, names in PROBES.items() if what != UNTRAINED}
+    for what, (name, changed) in others.items():
         for seed in sorted(seed for known, seed in found if known == what and (what[0], seed) in p0):
-            if bare is None or name == "untrained":
-                continue
             mine, wiring = scores(found[what, seed], count), scores(bare, count)
             parts = np.array([standard(wiring), standard(p0[what[0], seed][mine.index])]).T
             weights, left = np.linalg.lstsq(parts, standard(mine), rcond=None)[:2]

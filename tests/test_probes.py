@@ -60,7 +60,6 @@ def test_every_probe_is_held_against_its_own_targets_truth() -> None:
 def test_skips_are_counted_in_the_printed_cell() -> None:
     cell = "|skip_connect~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|"
     assert probes.skips([cell]).tolist() == [2]
-    assert probes.operations(cell)[3:] == ["nor_conv_3x3", "none", "avg_pool_3x3"]
 
 
 def test_probes_are_not_the_studys_own_adaptations() -> None:
