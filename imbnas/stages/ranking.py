@@ -12,9 +12,8 @@ from imbnas import records
 from imbnas.models import SubNet
 from imbnas.space import Path, Space
 from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
-from imbnas.stages.control import ridge_scores
 from imbnas.stages.retrain import load_classes, retrain_config, train_and_test
-from imbnas.stages.search import adapted, digits, scorer, search_config
+from imbnas.stages.search import adapted, digits, scores_of, search_config
 
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
@@ -73,11 +72,7 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     with clock.part("adaptation"):
         net, _ = adapted(run, training["procedure"], target, training, clock.deadline, device)
     with clock.part("scoring"):
-        generator = named_generator(run.seed, "scoring", config["target"])
-        if procedure == "control":
-            scores = ridge_scores(net, paths, target, config["scoring"], generator)
-        else:
-            scores = scorer(net, target, config["scoring"], generator)(paths)
+        scores = scores_of(run, net, target, config)(paths)
     results = {
         "split": {config["data"]: target.split.hash},
         "scored": {digits(path): score for path, score in zip(paths, scores, strict=True)},

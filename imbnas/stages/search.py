@@ -143,8 +143,8 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
 
 
 def scores_of(run: Run, net: SuperNet, target: Target, config: dict[str, Any]) -> Callable[[list[PathOf]], list[float]]:
-    """What a search asks: the super-network's own classifier, or, for the control, a ridge classifier per path."""
-    scoring = run.settings.scoring
+    """What is asked of paths: the super-network's own classifier, or, for the control, a ridge classifier per path."""
+    scoring = config["scoring"]
 
     def draws() -> torch.Generator:
         return named_generator(run.seed, "scoring", config["target"])
