@@ -127,17 +127,12 @@ def panels(study: Iterable[Record], kind: str = "accuracy") -> dict[str, tuple[p
     return found
 
 
-def plain(truths: Iterable[Record]) -> list[Record]:
-    """The adaptations of the chosen arm with nothing changed about them; the others are `imbnas.probes`'."""
-    return [r for r in truths if r["config"]["arm"]["name"] == ARM and "variant" not in r["config"]]
-
-
 def adapted(study: Sequence[Record], truths: Iterable[Record], above: float | None = None) -> pd.DataFrame:
     """Scores after adaptation to balanced CIFAR-100 against its published accuracies, P0's own scores beside them.
 
     One row per procedure and seed, P0's from the validity records of the same arm and seed; columns as `agreement`.
     """
-    told = [r for r in plain(truths) if r["config"]["target"] == "balance"]
+    told = [r for r in truths if r["config"]["target"] == "balance"]
     known = {(r["config"]["arm"]["name"], r["config"]["seed"]) for r in told}
     scored = {
         ("P0", r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
@@ -208,7 +203,7 @@ def repeats(study: Iterable[Record], truths: Iterable[Record]) -> pd.DataFrame:
     for record in study:
         scores = scores_of(record["results"]["moments"][-1], "accuracy")
         rankings.setdefault("P0", {})[record["config"]["seed"]] = scores
-    for record in (r for r in plain(truths) if r["config"]["target"] == "balance"):
+    for record in (r for r in truths if r["config"]["target"] == "balance"):
         scores = scores_of(record["results"], "accuracy")
         rankings.setdefault(record["config"]["procedure"], {})[record["config"]["seed"]] = scores
     rows = [

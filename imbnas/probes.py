@@ -1,6 +1,6 @@
 """What do P1's scores measure? Adaptations with one thing changed, held against the published accuracies.
 
-python -m imbnas.probes     write probes.csv, effects.csv and account.csv in results/truth, which the book's prose reads
+python -m imbnas.probes     write its tables (agreement, effects, account) in results/probes, which the book reads
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from imbnas.agreement import ARM, agreement, distinct_truth, scores_of
 from imbnas.benchmark import SPACE, kendall
 from imbnas.evidence import binomial_error
 
-FOLDER = profiles.ROOT / "results" / "truth"
+FOLDER = profiles.ROOT / "results" / "probes"
 Record = Mapping[str, Any]
 CELLS = 150  # the cells that every probe has scored
 PLAIN, UNTRAINED = (ARM, "P1", "", "balance"), (ARM, "P1", "untrained", "balance")
@@ -42,6 +42,11 @@ MISSING = (
     "`python -c \"from imbnas.stages import truth; truth('constant', 'P1')\"`\n"
     "writes the first one."
 )
+
+
+def read(folder: Path = FOLDER) -> list[Record]:
+    """The records of adaptation against truth: those with one thing changed, in `folder`, and the plain ones."""
+    return records.read(folder, "truth") + records.read(folder.parent / "truth", "truth")
 
 
 def key(record: Record) -> tuple[str, str, str, str]:
@@ -166,9 +171,9 @@ def effects_csv(series: Mapping[str, pd.Series]) -> str:
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write the tables beside the records of adaptation against truth."""
-    truths, study = records.read(folder, "truth"), records.read(folder.parent / "validity", "validity")
-    records.write_text(folder / "probes.csv", table(truths).to_csv(index=False, float_format="%.4f"))
+    """Write the tables beside the records of what was changed."""
+    truths, study = read(folder), records.read(folder.parent / "validity", "validity")
+    records.write_text(folder / "agreement.csv", table(truths).to_csv(index=False, float_format="%.4f"))
     sources = study + records.read(folder.parent / "sources", "validity")
     records.write_text(folder / "account.csv", account(sources, truths).to_csv(index=False, float_format="%.4f"))
     records.write_text(folder / "effects.csv", effects_csv(compared(study, truths)))

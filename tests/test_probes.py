@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbnas import agreement, probes, profiles, records
+from imbnas import agreement, probes, records
 from imbnas.benchmark import distinct
 from imbnas.space import CellSpace
 from imbnas.stages.truth import variants
@@ -62,10 +62,11 @@ def test_skips_are_counted_in_the_printed_cell() -> None:
     assert probes.skips([cell]).tolist() == [2]
 
 
-def test_probes_are_not_the_studys_own_adaptations() -> None:
-    told = [record(TRUTH["cifar100"]), record(TRUTH["cifar10"], variant="on-cifar10"),
-            record(TRUTH["cifar100"], arm="annealed")]  # fmt: skip
-    assert agreement.plain(told) == told[:1]
+def test_probes_lie_beside_the_studys_own_adaptations() -> None:
+    own, changed = (records.read(probes.FOLDER.parent / name, "truth") for name in ("truth", "probes"))
+    plain = [r["config"]["arm"]["name"] == agreement.ARM and "variant" not in r["config"] for r in own + changed]
+    assert plain == [True] * len(own) + [False] * len(changed)
+    assert probes.read() == changed + own
 
 
 def test_a_score_made_of_wiring_and_learning_is_taken_apart() -> None:
@@ -93,11 +94,11 @@ def test_every_variant_is_a_named_probe() -> None:
 
 
 def test_the_committed_tables_are_the_records() -> None:
-    folder = profiles.ROOT / "results" / "truth"
-    truths, study = records.read(folder, "truth"), records.read(folder.parent / "validity", "validity")
+    folder = probes.FOLDER
+    truths, study = probes.read(), records.read(folder.parent / "validity", "validity")
     again = "run python -m imbnas.probes"
     shown = probes.table(truths).to_csv(index=False, float_format="%.4f")
-    assert (folder / "probes.csv").read_text() == shown, again
+    assert (folder / "agreement.csv").read_text() == shown, again
     sources = study + records.read(folder.parent / "sources", "validity")
     parts = probes.account(sources, truths).to_csv(index=False, float_format="%.4f")
     assert (folder / "account.csv").read_text() == parts, again

@@ -14,6 +14,7 @@ from torch import nn
 
 from imbnas import profiles, records
 from imbnas.adaptation import adapt_p1, adapt_p2, search_p3
+from imbnas.agreement import ARM
 from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
@@ -76,8 +77,9 @@ def truth(
 ) -> dict[str, Any]:
     """Adapt the super-network of a validity `arm` to CIFAR-100 and score the study's cells.
 
-    Writes <out>/truth/<arm>-<procedure>[-<variant>]-<target>-s<seed>.json. "control" adapts nothing: a ridge
-    classifier per cell; "P1-ce" is P1 with plain cross-entropy, which differs on a long-tailed target only.
+    Writes <out>/truth/<arm>-<procedure>[-<variant>]-<target>-s<seed>.json, or in <out>/probes/ what has a variant or
+    starts from another arm than the chosen one. "control" adapts nothing: a ridge classifier per cell; "P1-ce" is P1
+    with plain cross-entropy, which differs on a long-tailed target only.
     """
     if procedure not in PROCEDURES:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
@@ -103,7 +105,7 @@ def truth(
         net, log = adapted(procedure, source, chosen, data, recipe, seed, kept, clock.deadline)
     with clock.part("scoring"):
         scores = scored(procedure, net, chosen, changed, data)
-    file = folder / "truth" / f"{name}.json"
+    file = folder / ("truth" if arm == ARM and not variant else "probes") / f"{name}.json"
     records.write_curves(file.with_suffix(".csv"), log.rows)
     return records.write(file, "truth", config, {"split": data.split.hash, **scores}, cost(clock, device))
 
