@@ -13,13 +13,13 @@ export IMBNAS_DATA ?= $(CURDIR)/data
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 # the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (AT_ONCE=2 stages side by side; RUN=slurm on a cluster;
-# GOALS="table baselines controls ranking"; SOURCE=… TARGET_DATA=… SPACE=… OUT=… in place of the profile's;
+# GOALS="table baselines controls ranking"; SOURCE=… TARGET_DATA=… SPACE=… SPLIT_SEED=… OUT=… in place of the profile's;
 # TARGETS="exp-0.01 balance" PATHS=24 for the goal ranking)
 PROFILE = smoke
 SEEDS = 0
 RUN = local
 GRID = $(PY) tools/grid.py profile=$(PROFILE) seeds="$(SEEDS)" \
-       $(foreach key,SOURCE TARGET_DATA SPACE OUT TARGETS PATHS,$(if $($(key)),$(key)="$($(key))")) \
+       $(foreach key,SOURCE TARGET_DATA SPACE SPLIT_SEED OUT TARGETS PATHS,$(if $($(key)),$(key)="$($(key))")) \
        --run $(RUN) $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(GOALS),--goals $(GOALS))
 
 .PHONY: book chapters test test-all grid grid-plan record-pack record-merge bench lint ready which-python clean

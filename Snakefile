@@ -14,6 +14,7 @@ PROFILE = config.get("profile", "smoke")
 SETTINGS = yaml.safe_load(Path(f"profiles/{PROFILE}.yaml").read_text())
 SOURCE, DATA, SPACE = (config.get(k) or SETTINGS[k] for k in ("source", "target_data", "space"))
 SEEDS = str(config.get("seeds", "0")).split()
+SPLIT = int(config.get("split_seed", 0))  # which images are drawn into the long tail
 OUT = config.get("out", "results")
 TARGETS = ["balance", "exp-0.1", "exp-0.01", "step-0.01"]
 PROCEDURES = ["P0", "P1", "P2", "P3"]
@@ -25,7 +26,7 @@ SCORED = ["P0", "control", "P1", "P1-ce", "P1-untrained", "P2", "P3"]
 if unknown := sorted(set(RANKED_ON) - set(TARGETS)):
     raise ValueError(f"targets: there is no {unknown[0]}; expected some of {', '.join(TARGETS)}")
 
-PLACE = f"{PROFILE}/{Path(SOURCE).stem}-{Path(DATA).stem}/{SPACE}"
+PLACE = f"{PROFILE}/{Path(SOURCE).stem}-{Path(DATA).stem}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")
 RECORDS = f"{OUT}/{PLACE}"
 RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept when a job fails
 CHAPTER = {
@@ -34,7 +35,7 @@ CHAPTER = {
     "ranking": "book/11-ranking.ipynb",
     **{p: f"book/{number:02d}-{p.lower()}.ipynb" for number, p in enumerate(PROCEDURES, 6)},
 }
-GRID = f"-p profile {PROFILE} -p source {SOURCE} -p target_data {DATA} -p space {SPACE} -p out {OUT}"
+GRID = f"-p profile {PROFILE} -p source {SOURCE} -p target_data {DATA} -p space {SPACE} -p split_seed {SPLIT} -p out {OUT}"
 RUN = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output {GRID}"
 # the executed chapter, its log, and, where it fails, its one message
 END = f" {{params.nb}} {{log.nb}} > {{log.text}} 2>&1 || {{{{ {sys.executable} tools/why.py {{log.text}}; exit 1; }}}}"

@@ -26,7 +26,7 @@ class TestPlan:
 
     def names(self) -> list[str]:
         """The records of the grid and its comparisons."""
-        names = [Path(step["leaves"]).stem for step in self.steps if step["leaves"].startswith(PLACE)]
+        names = [Path(step["leaves"]).stem for step in self.steps if step["leaves"].startswith(f"{PLACE}/")]
         return [name for name in names if not name.startswith(("path", "scores"))]
 
     def test_the_most_valuable_comes_first(self) -> None:
@@ -45,6 +45,17 @@ class TestPlan:
 
     def test_a_seed_is_the_grid_with_its_comparisons(self) -> None:
         assert len(self.names()) == len(set(self.names())) == 2 * (30 + 8 + 8)
+
+    def test_resnet32_is_trained_on_three_draws_of_the_images(self) -> None:
+        """Published accuracies are held against their mean; every draw has a folder of its own."""
+        files = [step["leaves"] for step in self.steps if "baseline-resnet32-drw-exp-0.01-s0" in step["leaves"]]
+        assert [Path(file).parent.name for file in files if not file.startswith("trial")] == [
+            "cell3-c32-n1", "cell3-c32-n1-split1", "cell3-c32-n1-split2",
+        ]  # fmt: skip
+        for step in self.steps:
+            given = step["command"]
+            split = given[given.index("split_seed") + 1] if "split_seed" in given else "0"
+            assert step["leaves"].split("/")[-2].endswith(f"-split{split}") == (split != "0")
 
     def test_whatever_a_step_needs_was_left_before_or_is_data(self) -> None:
         there = {"data/cifar10.npz", "data/cifar100.npz"}

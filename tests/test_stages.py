@@ -5,14 +5,17 @@ import statistics
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 from imbnas import records, stages
+from imbnas.models import ResNet32
 from imbnas.space import CellSpace, parse_space
 from imbnas.stages import common
 from imbnas.stages.common import Clock, named_generator
 from imbnas.stages.gate import figures
+from imbnas.stages.retrain import retrain_config, train_and_test
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
 from imbnas.training import load_tensors
 from tests.tiny import run
@@ -126,6 +129,23 @@ def test_equal_winners_share_one_retraining(tmp_path, tiny):
     assert first["results"]["test"] == second["results"]["test"]
     assert len(list((tmp_path / "runs").rglob("retrain-*.safetensors"))) == 1
     assert second["cost"]["seconds"]["training"] < first["cost"]["seconds"]["training"]
+
+
+def test_a_baseline_is_watched_on_the_test_set_and_not_moved_by_it(tmp_path, tiny):
+    one, other = (run(tmp_path / name, target="step-0.01") for name in ("watched", "unwatched"))
+    watched = stages.baseline(one, "resnet32-drw")["results"]
+    curves = pd.read_csv(one.file("baseline", "resnet32-drw", one.target, suffix=".csv"))
+    assert watched["best_epoch"]["test"] == pytest.approx(curves.test.max())
+    assert curves.test.iloc[-1] == pytest.approx(watched["test"]["overall"])
+    net = ResNet32(len(watched["test"]["per_class"]), named_generator(0, "retrain", "resnet32"))
+    told = {"procedure": "resnet32-drw"}
+    again = train_and_test(other, net, retrain_config(other, "resnet32"), tmp_path / "again.json", told)["results"]
+    assert again["test"] == watched["test"] and "best_epoch" not in again
+
+
+def test_another_draw_of_the_images_has_a_folder_of_its_own(tmp_path):
+    first, second = (run(tmp_path, split_seed=seed).file("supernet") for seed in (0, 1))
+    assert second.parent.name == f"{first.parent.name}-split1" and second.name == first.name
 
 
 def test_bad_input_is_refused_at_the_door(tmp_path, tiny):

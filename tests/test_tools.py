@@ -58,6 +58,7 @@ def test_settings_of_the_grid_are_checked() -> None:
         "sedes=0": "is none of",
         "seeds=one": "not whole numbers",
         "profile=tiny": "there is no profile 'tiny'",
+        "split_seed=first": "is not a whole number",
         "profile=": "is none of",
     }.items():
         with pytest.raises(argparse.ArgumentTypeError, match=complaint):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
-KEYS = ("profile", "seeds", "source", "target_data", "space", "out", "targets", "paths")
+KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out", "targets", "paths")
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -44,6 +44,8 @@ def setting(text: str) -> str:
         one_of((path.stem for path in PROFILES.glob("*.yaml")), "profile", value)
     if key == "seeds" and not value.replace(" ", "").isdigit():
         raise argparse.ArgumentTypeError(f"seeds '{value}' are not whole numbers with spaces between, as in \"0 1 2\"")
+    if key == "split_seed" and not value.isdigit():
+        raise argparse.ArgumentTypeError(f"split_seed '{value}' is not a whole number, as in 1")
     if key == "paths" and not (value.isdigit() and 1 <= int(value) <= 48):
         raise argparse.ArgumentTypeError(f"paths '{value}' is not how many of the 48 paths are retrained, as in 24")
     return f"{key}={value}"

@@ -5,7 +5,7 @@ a plan is plain data, so that the machine that runs it needs to know nothing els
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("exp-0.01", "step-0.01", "exp-0.1", "balance")
 ADAPTED = ("P1", "P2", "P3")
 BASELINES = ("resnet32-ce", "resnet32-drw")
+CHECKED_ON, SPLITS = "exp-0.01", (0, 1, 2)  # where ResNet-32 has published accuracies, means over splits
 RANKED_ON, RANKED, AGAIN = "exp-0.01", 24, 6  # paths of the fixed set that are retrained, and again with another seed
 CHAPTER = {
     "supernet": "04-super-network",
@@ -45,9 +46,11 @@ class Grid:
     profile: str
     space: str = ""
     out: str = "results"
+    split_seed: int = 0
 
     def run(self, seed: int, target: str = "exp-0.01") -> Run:
-        return Run(self.profile, space=self.space, seed=seed, target=target, out=self.out)
+        named = {"space": self.space, "split_seed": self.split_seed, "out": self.out}
+        return Run(self.profile, target=target, seed=seed, **named)
 
     def step(
         self, run: Run, chapter: str, parts: tuple[str, ...], needs: list[str], work: list[str], **more: str
@@ -55,13 +58,14 @@ class Grid:
         """The step that leaves the record of `parts` by running a chapter. `work` are globs of its unfinished work."""
         record = run.file(*parts)
         runs = Path(self.out).parent / "runs" / run.folder.relative_to(self.out)
-        given = {"profile": run.profile, "space": run.space, "target": run.target, "seed": run.seed, **more}
+        given = {"profile": run.profile, "space": run.space, "target": run.target, "seed": run.seed}
+        given |= {"split_seed": run.split_seed, **more}
         name = f"{{work}}/{runs / record.stem}"
         command = ["-m", "papermill", "--no-progress-bar", "--log-output", "-p", "out", f"{{work}}/{self.out}"]
         command += ["-p", "max_seconds", "{seconds}"]
         command += [word for key, value in given.items() for word in ("-p", key, str(value))]
         return {
-            "name": f"{run.profile} {run.space} {record.stem}",
+            "name": f"{run.profile} {run.folder.name} {record.stem}",
             "command": [*command, f"book/{CHAPTER[chapter]}.ipynb", f"{name}.ipynb"],
             "leaves": str(record),
             "needs": needs,
@@ -131,6 +135,12 @@ class Grid:
             yield self.search(seed, "control", target)
             yield self.retrain(seed, "control", target)
 
+    def checks(self, seed: int) -> Iterator[Step]:
+        """Is the training itself right? ResNet-32 where its accuracy is published, on three draws of the images."""
+        for split_seed in SPLITS:
+            grid = replace(self, split_seed=split_seed)
+            yield from (grid.baseline(seed, name, CHECKED_ON) for name in BASELINES)
+
     def ranking(self, seed: int) -> Iterator[Step]:
         """Every procedure's scores of one fixed set of paths."""
         yield from (self.scores(seed, procedure) for procedure in SCORED)
@@ -179,8 +189,8 @@ def by_value(profile: str, seeds: list[int], other_space: str = "") -> list[Step
     """The whole plan: a trial, the speed, then seed after seed, and the other space for the first seed at the end."""
     grid, steps = Grid(profile), [*trial(profile), speed(profile)]
     for seed in seeds:
-        truth = grid.truth(0) if seed == seeds[0] else ()
-        steps += [*grid.table(seed), *grid.comparisons(seed), *truth, *grid.ranking(seed)]
+        once = [*grid.checks(seed), *grid.truth(seed)] if seed == seeds[0] else []
+        steps += [*grid.table(seed), *grid.comparisons(seed), *once, *grid.ranking(seed)]
     if other_space:
         steps += Grid(profile, other_space).table(seeds[0])
     return list({step["leaves"]: step for step in steps if can_run(step)}.values())

@@ -89,7 +89,10 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return Path(self.out) / self.profile / f"{Path(self.source).stem}-{Path(self.target_data).stem}" / self.space
+        """Records of one folder compare: another split of the data has a folder of its own, <space>-split<number>."""
+        pair = f"{Path(self.source).stem}-{Path(self.target_data).stem}"
+        split = f"-split{self.split_seed}" if self.split_seed else ""
+        return Path(self.out) / self.profile / pair / f"{self.space}{split}"
 
     def file(self, *parts: str, suffix: str = ".json") -> Path:
         """The record of a stage: results/<profile>/<source>-<target data>/<space>/<parts>-s<seed>.json."""

@@ -146,6 +146,7 @@ def fit(
     describe: Callable[[], str] = lambda: "",
     report: Callable[[str], None] | None = None,
     on_step: Callable[[int], None] | None = None,
+    on_epoch: Callable[[], Mapping[str, float]] | None = None,
 ) -> Log:
     """Train `model` by `recipe` on `batches`, with logits = forward(images), and return the log.
 
@@ -156,6 +157,7 @@ def fit(
     deadline: `time.monotonic()` at which the training stops with `Unfinished`, its checkpoint written.
     describe: names what the last forward ran (the path), for the message of `NotFinite`.
     on_step: called with the number of steps done, after each; what it changes must not touch the training.
+    on_epoch: called at the end of each epoch; what it returns is added to the epoch's row of the log.
     """
     parameters = list(model.parameters()) if parameters is None else parameters
     chosen = {id(parameter) for parameter in parameters}
@@ -181,7 +183,7 @@ def fit(
         if ends_epoch or due or over or device.type == "cpu":
             collect(run, pending)
         if ends_epoch:
-            close_epoch(run, total, report)
+            close_epoch(run, total, report, {} if on_epoch is None else on_epoch())
         if due:
             run.save(checkpoint)
             saved = time.monotonic()
@@ -240,8 +242,8 @@ def collect(run: Training, pending: list[Outcome]) -> None:
     pending.clear()
 
 
-def close_epoch(run: Training, total: int, report: Callable[[str], None] | None) -> None:
-    """Turn the running sums into a row of the log and one line of progress."""
+def close_epoch(run: Training, total: int, report: Callable[[str], None] | None, more: Mapping[str, float]) -> None:
+    """Turn the running sums, and what more there is, into a row of the log; print one line of progress."""
     epoch, run.epoch = run.epoch, Epoch()
     run.log.images += epoch.images
     run.take_time()
@@ -250,6 +252,7 @@ def close_epoch(run: Training, total: int, report: Callable[[str], None] | None)
         "rate": run.optimizer.param_groups[0]["lr"],
         "loss": epoch.loss / epoch.images,
         "accuracy": 100 * epoch.correct / epoch.images,
+        **more,
     }
     run.log.rows.append(row)
     if report is not None:
