@@ -102,6 +102,10 @@ class EveryModule:
     POOL = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
 
     @staticmethod
+    def carries(edge: nn.ModuleList, selection: int) -> bool:
+        return True
+
+    @staticmethod
     def apply(module: nn.Module, value: Tensor) -> Tensor:
         return module(value)
 

@@ -4,9 +4,9 @@
 
 Two gates are on the card. Validity: how a super-network trained by the profile's recipe, on cells whose accuracy is
 published, ranks them, beside rankings that need no training, and how it ranks them after each adaptation. Signal, for
-every pair of data sets and every space that was tried: whether two classifiers of P1 rank the same paths alike,
-whether paths' scores differ by more than the noise of counting images, and whether retrained paths differ by more
-than the luck of the seed.
+every pair of data sets and every space that was tried, and every variant of the profile (called after it, as
+laptop-long is): whether two classifiers of P1 rank the same paths alike, whether paths' scores differ by more than
+the noise of counting images, and whether retrained paths differ by more than the luck of the seed.
 """
 
 import sys
@@ -71,19 +71,20 @@ def end(record: dict[str, Any], kind: str) -> dict[str, float]:
 
 
 def signal(profile: Profile, results: Path) -> list[dict[str, Any]] | None:
-    """The figures of the profile's gate records, one row each, the profile's own pair and space first."""
-    found = records.read(results / profile.name, "gate")
+    """The figures of the gate records of the profile and its variants, one row each, the profile's own first."""
+    variants = [name for name in profiles.names() if name.startswith(f"{profile.name}-")]
+    found = [record for name in (profile.name, *variants) for record in records.read(results / name, "gate")]
     rows = [tried(record) | {name: record["results"][name] for name in (*SIGNAL, *JUDGED)} | retrained(record)
             for record in found]  # fmt: skip
-    own = f"{profile.source}-{profile.target_data}/{profile.space}"
-    return sorted(rows, key=lambda row: f"{row['pair']}/{row['space']}" != own) or None
+    own = (profile.name, f"{profile.source}-{profile.target_data}", profile.space)
+    return sorted(rows, key=lambda row: (row["profile"], row["pair"], row["space"]) != own) or None
 
 
 def tried(record: dict[str, Any]) -> dict[str, Any]:
-    """What a gate record is of: its pair of data sets, as its folder is called, its space, target and seed."""
+    """What a gate record is of: its profile and pair of data sets, as its folders are called, space, target, seed."""
     config = record["config"]
-    pair = Path(record["file"]).parts[-3]
-    return {"pair": pair, **{name: config[name] for name in ("space", "target", "seed")}}
+    profile, pair = Path(record["file"]).parts[-4:-2]
+    return {"profile": profile, "pair": pair, **{name: config[name] for name in ("space", "target", "seed")}}
 
 
 def retrained(gate: dict[str, Any]) -> dict[str, Any]:

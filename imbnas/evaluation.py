@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from imbnas.models import BatchNorm, SuperNet, Zero
+from imbnas.models import BatchNorm, SuperNet, Zero, carries
 from imbnas.training import autocast
 
 Path = tuple[int, ...]
@@ -86,6 +86,8 @@ class Plan:
     Value 0 is the images. `outputs[i]` is the number of the features of `paths[i]`.
     """
 
+    carries = staticmethod(carries)
+
     def __init__(self, net: SuperNet, paths: Sequence[Path]) -> None:
         self.nodes, self.numbers = [Node(None, ())], {}
         outputs = {path: net.backbone.walk(0, path, self) for path in sorted(set(paths))}
@@ -108,14 +110,13 @@ class Plan:
             return value
         return value if isinstance(module, nn.Identity) else self.number(module, (value,))
 
-    def choose(self, edge: nn.ModuleList, value: int, selection: int) -> int | None:
-        return None if isinstance(edge[selection], Zero) else self.apply(edge[selection], value)
+    def choose(self, edge: nn.ModuleList, value: int, selection: int) -> int:
+        return self.apply(edge[selection], value)
 
-    def add(self, values: Sequence[int | None], like: int) -> int:
-        present = tuple(value for value in values if value is not None)
-        if len(present) == 1:
-            return present[0]
-        return self.number(None, present) if present else self.number(ZERO, (like,))
+    def add(self, values: Sequence[int], like: int) -> int:
+        if len(values) == 1:
+            return values[0]
+        return self.number(None, tuple(values)) if values else self.number(ZERO, (like,))
 
     def estimate(self, batches: Iterable[Tensor]) -> None:
         """Batch-norm statistics of every computation: the plain average over `batches` of each batch's own."""

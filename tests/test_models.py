@@ -57,6 +57,17 @@ def test_cell_adds_what_its_string_says():
     assert torch.allclose(net.backbone.walk_cell(cell, x, path, Eager), expected, atol=1e-14)
 
 
+def test_what_reaches_no_output_is_not_computed():
+    """Nothing leaves node 2: the convolutions on its way in are left alone, the one beside them is not."""
+    space = CellSpace(4, 1, 1)
+    net, ran = SuperNet(space, 3, generator()).double(), []
+    for gene, edge in enumerate(net.backbone.stages[0][0]):
+        edge[3].register_forward_hook(lambda *_, gene=gene: ran.append(gene))
+    names = ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "skip_connect", "none"]
+    net(images(), tuple(space.operations.index(name) for name in names))
+    assert space.edges[ran[0]] == (0, 1) and len(ran) == 1
+
+
 @pytest.mark.parametrize(("classes", "params"), [(10, 1_531_546), (100, 1_537_396)])
 def test_all_3x3_subnet_has_the_published_parameters(classes, params):
     """NAS-Bench-201 publishes 1.531546 M for 10 classes; 90 more classes add 90 x 65 weights."""

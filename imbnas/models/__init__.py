@@ -1,6 +1,6 @@
 """Operations, the super-network, the networks it contains, and ResNet-32."""
 
-from imbnas.models.backbones import Eager
+from imbnas.models.backbones import Eager, carries
 from imbnas.models.networks import SubNet, SuperNet, check_mixture, initialise
 from imbnas.models.operations import BatchNorm, MixedOp, Zero, operation, use_batch_statistics
 from imbnas.models.resnet import ResNet32
@@ -13,6 +13,7 @@ __all__ = [
     "SubNet",
     "SuperNet",
     "Zero",
+    "carries",
     "check_mixture",
     "initialise",
     "operation",

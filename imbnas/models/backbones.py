@@ -15,24 +15,27 @@ from imbnas.models.operations import BatchNorm, Reduction, ReLUConvBN, Zero
 from imbnas.space import CellSpace, MacroSpace, Space
 
 
+def carries(edge: nn.Module, selection: Any) -> bool:
+    """Whether an edge carries anything; `selection` is an operation, a mixture, or None where the edge is one."""
+    return not isinstance(edge[selection] if isinstance(selection, int) else edge, Zero)
+
+
 class Eager:
     """The algebra of tensors: a walk with it is a forward pass."""
+
+    carries = staticmethod(carries)
 
     @staticmethod
     def apply(module: nn.Module, value: Tensor) -> Tensor:
         return module(value)
 
     @staticmethod
-    def choose(edge: nn.Module, value: Tensor, selection: Any) -> Tensor | None:
-        """The value that an edge carries, or None where it carries nothing."""
-        if selection is not None:
-            return edge(value, selection)
-        return None if isinstance(edge, Zero) else edge(value)
+    def choose(edge: nn.Module, value: Tensor, selection: Any) -> Tensor:
+        return edge(value) if selection is None else edge(value, selection)
 
     @staticmethod
-    def add(values: Sequence[Tensor | None], like: Tensor) -> Tensor:
-        present = [value for value in values if value is not None]
-        return sum(present[1:], present[0]) if present else torch.zeros_like(like)
+    def add(values: Sequence[Tensor], like: Tensor) -> Tensor:
+        return sum(values[1:], values[0]) if values else torch.zeros_like(like)
 
 
 MakeEdge = Callable[[int, int], nn.Module]  # (gene, channels) -> module
@@ -73,15 +76,20 @@ class CellBackbone(nn.Module):
         return algebra.apply(self.head, value)
 
     def walk_cell(self, cell: nn.ModuleList, value: Any, selections: Sequence[Any], algebra: Any) -> Any:
-        nodes: list[Any] = [value]
-        for target in (1, 2, 3):
-            incoming = [
-                algebra.choose(cell[gene], nodes[start], selections[gene])
-                for gene, (start, end) in enumerate(self.edges)
-                if end == target
-            ]
-            nodes.append(algebra.add(incoming, nodes[0]))
-        return nodes[-1]
+        """The last node, from its end: a node whose outgoing edges carry nothing is never computed."""
+        nodes = {0: value}
+
+        def node(number: int) -> Any:
+            if number not in nodes:
+                incoming = [
+                    algebra.choose(cell[gene], node(start), selections[gene])
+                    for gene, (start, end) in enumerate(self.edges)
+                    if end == number and algebra.carries(cell[gene], selections[gene])
+                ]
+                nodes[number] = algebra.add(incoming, value)
+            return nodes[number]
+
+        return node(3)
 
 
 class MacroBackbone(nn.Module):
@@ -108,7 +116,8 @@ class MacroBackbone(nn.Module):
             if stage:
                 value = algebra.apply(self.reductions[stage - 1], value)
             for layer in layers:
-                value = algebra.add([value, algebra.choose(layer, value, next(selection))], value)
+                if algebra.carries(layer, chosen := next(selection)):
+                    value = algebra.add([value, algebra.choose(layer, value, chosen)], value)
         return algebra.apply(self.head, value)
 
 

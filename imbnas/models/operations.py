@@ -127,8 +127,8 @@ class MixedOp(nn.ModuleList):
     def __init__(self, names: Sequence[str], channels: int, affine: bool = False) -> None:
         super().__init__(operation(name, channels, affine) for name in names)
 
-    def forward(self, x: Tensor, selection: int | Float[Tensor, " choices"]) -> Tensor | None:
+    def forward(self, x: Tensor, selection: int | Float[Tensor, " choices"]) -> Tensor:
         if isinstance(selection, int):
-            return None if isinstance(self[selection], Zero) else self[selection](x)
+            return self[selection](x)
         terms = [w * op(x) for w, op in zip(selection, self, strict=True) if not isinstance(op, Zero)]
         return sum(terms[1:], terms[0])
