@@ -22,7 +22,8 @@ BASELINES = ["resnet32-ce", "resnet32-drw"]
 # the goal `ranking`: how many paths of the fixed set are retrained, on which targets, and whose scores are judged
 RANKED, AGAIN = int(config.get("paths", 24)), 6
 RANKED_ON = str(config.get("targets", "exp-0.01")).split()
-SCORED = ["P0", "control", "P1", "P1-ce", "P1-untrained", "P2", "P3"]
+ON_SOURCE = ["P0", "P0-tracked"]
+SCORED = ["control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3"]
 if unknown := sorted(set(RANKED_ON) - set(TARGETS)):
     raise ValueError(f"targets: there is no {unknown[0]}; expected some of {', '.join(TARGETS)}")
 
@@ -169,8 +170,8 @@ rule ranking:
     input:
         expand("{r}/path-{n:02}-{t}-s0.json", r=RECORDS, n=range(RANKED), t=RANKED_ON),
         expand("{r}/path-{n:02}-{t}-s1.json", r=RECORDS, n=range(min(RANKED, AGAIN)), t=RANKED_ON),
-        expand("{r}/scores-P0-s{s}.json", r=RECORDS, s=SEEDS),
-        expand("{r}/scores-{p}-{t}-s{s}.json", r=RECORDS, p=SCORED[1:], t=RANKED_ON, s=SEEDS),
+        expand("{r}/scores-{p}-s{s}.json", r=RECORDS, p=ON_SOURCE, s=SEEDS),
+        expand("{r}/scores-{p}-{t}-s{s}.json", r=RECORDS, p=SCORED, t=RANKED_ON, s=SEEDS),
 
 
 rule path:
@@ -188,7 +189,7 @@ rule path:
 rule scores:
     input: f"{RECORDS}/supernet-s{{seed}}.safetensors", library("evaluation.py", "adaptation.py", "stages/ranking.py")
     output: f"{RECORDS}/scores-{{scored}}-s{{seed}}.json"
-    wildcard_constraints: scored=f"P0|({'|'.join(SCORED[1:])})-({'|'.join(TARGETS)})"
+    wildcard_constraints: scored=f"{'|'.join(ON_SOURCE)}|({'|'.join(SCORED)})-({'|'.join(TARGETS)})"
     params:
         settings=settings("scoring", "p1", "p2", "p3"),
         nb=CHAPTER["ranking"],

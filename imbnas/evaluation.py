@@ -147,13 +147,18 @@ def release(values: dict[int, Any], left: list[int], number: int) -> None:
         del values[number]
 
 
+def fresh(norm: BatchNorm) -> tuple[Tensor, Tensor]:
+    """Mean and variance to be estimated."""
+    return torch.zeros_like(norm.mean), torch.ones_like(norm.variance)
+
+
 def compute(node: Node, inputs: list[Tensor], momentum: float | None) -> Tensor:
     """The value of one node; its batch norms use, or follow, the node's own statistics."""
     if node.module is None:
         return sum(inputs[1:], inputs[0])
     norms = [module for module in node.module.modules() if isinstance(module, BatchNorm)]
     if norms and not node.statistics:
-        node.statistics = [(torch.zeros_like(n.mean), torch.ones_like(n.variance)) for n in norms]
+        node.statistics = [(n.mean, n.variance) if momentum is None else fresh(n) for n in norms]
     kept = [(n.mean, n.variance, n.mode, n.momentum) for n in norms]
     for norm, (mean, variance) in zip(norms, node.statistics, strict=True):
         norm.mean, norm.variance = mean, variance
@@ -187,7 +192,8 @@ def rank(
 ) -> Scores:
     """Score `paths` with `net`'s shared weights and its classifier.
 
-    statistics: batches of normalised images on which batch norm is re-estimated for every path.
+    statistics: batches of normalised images on which batch norm is re-estimated for every path; none at all for what
+    the training followed, of all paths together.
     validation: batches of normalised images that are scored, and their `labels`.
     precision: "float32", or "bf16" for twice the speed and a little noise (`imbnas.training.autocast`).
     class_mean: every class counts the same in the accuracy, for validation images that are long-tailed themselves.

@@ -22,16 +22,22 @@ ACCURACIES = ["overall", "head", "middle", "tail"]
 YARDSTICKS = {"multiply-adds": "macs", "parameters": "params"}
 PAIRS = (
     ("P1", "P0"),
+    ("P2", "P0"),
+    ("P3", "P0"),
+    ("control", "P0"),
     ("P3", "P1"),
     ("P1", "P2"),
     ("P1", "control"),
     ("P1-less-untrained", "P1"),
     ("P1", "P1-ce"),
     ("P1", "P1-untrained"),
+    ("P1", "P1-frozen"),
+    ("P0", "P0-tracked"),
     ("P1", "multiply-adds"),
     ("P0", "multiply-adds"),
     ("P3", "multiply-adds"),
 )
+ON_SOURCE = ("P0", "P0-tracked")
 TOP = 5
 FEWEST_PATHS = 10  # for an interval over paths
 FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
@@ -65,7 +71,7 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
 
 
 def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str], pd.Series]:
-    """The scores of every record of them, by target, procedure and seed; P0's target is "any".
+    """The scores of every record of them, by target, procedure and seed; what scores on the source has target "any".
 
     ValueError, with the names of both files, where two are of different profiles, spaces, splits or schemas.
     """
@@ -75,12 +81,12 @@ def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str],
             continue
         config, file = record["config"], str(record.get("file", "a record"))
         procedure, seed = config["procedure"], str(config["seed"])
-        target = "any" if procedure == "P0" else config["target"]
+        target = "any" if procedure in ON_SOURCE else config["target"]
         common = {name: config[name] for name in ("space", "precision", "split_seed", "scoring")}
         common |= {"schema": record.get("schema"), f"recipe of {procedure}": config.get("recipe")}
         if config.get("supernet", "untrained") != "untrained":
             common[f"super-network of seed {seed}"] = config["supernet"]
-        if procedure != "P0":
+        if target != "any":
             common |= {"data": config["data"], f"split of {target}": record["results"]["split"]}
         for name, value in common.items():
             seen.same(name, str(value), file)

@@ -11,11 +11,16 @@ from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
 QUESTIONS = {
     ("P1", "P0"): "Does adapting the classifier rank better than not adapting?",
+    ("P2", "P0"): "Does fine-tuning everything rank better than not adapting?",
+    ("P3", "P0"): "Does a super-network trained on the target rank better than one that never saw it?",
+    ("control", "P0"): "Does mere access to the target's images, a ridge classifier per path, rank better than none?",
     ("P3", "P1"): "Does the search from scratch rank better than the cheap one?",
     ("P1", "P2"): "Does freezing the backbone rank better than training all of it?",
-    ("P1", "control"): "Does P1 rank better than mere access to the target's images, a ridge classifier per path?",
+    ("P1", "control"): "Does P1 rank better than that ridge classifier per path?",
     ("P1", "P1-ce"): "Do the class weights help the ranking?",
     ("P1", "P1-untrained"): "Does P1 rank better than on a backbone that the source has taught nothing?",
+    ("P1", "P1-frozen"): "Does batch norm re-estimated on the target, not on the source, help P1's ranking?",
+    ("P0", "P0-tracked"): "Does batch norm re-estimated per path, not followed for all paths together, help P0's?",
     ("P1-less-untrained", "P1"): "Does P1 rank better once the untrained backbone's score is taken off?",
     ("P1", "multiply-adds"): "Does P1 rank better than counting?",
     ("P0", "multiply-adds"): "Does P0 rank better than counting?",

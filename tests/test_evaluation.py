@@ -53,6 +53,24 @@ def test_a_population_scores_as_each_path_alone_exactly(space):
             assert torch.equal(net.classifier(found[number]), alone(net, path, statistics, validation)[:5])
 
 
+def test_without_images_for_it_batch_norm_is_what_training_followed():
+    space = CellSpace(4, 1, 3)
+    net = SuperNet(space, 5, torch.Generator().manual_seed(1)).double().train()
+    generator = torch.Generator().manual_seed(2)
+    for seed in range(20):
+        net(drawn(6, 3, 16, 16, seed=seed), space.sample(generator))
+    paths, validation, labels = (
+        [space.sample(generator) for _ in range(4)],
+        drawn(9, 3, 16, 16, seed=99),
+        torch.arange(9),
+    )
+    scores = rank(net, paths, [], [validation], labels % 5, "float64")
+    net.eval()
+    with torch.no_grad():
+        expected = [float(F.cross_entropy(net(validation, path), labels % 5)) for path in paths]
+    assert scores.loss == pytest.approx(expected, rel=1e-6) and len(set(scores.loss)) == 4
+
+
 def test_ranking_leaves_the_network_as_it_was():
     net = SuperNet(CellSpace(4, 1, 1), 3, torch.Generator().manual_seed(1))
     net.train()

@@ -61,6 +61,10 @@ def test_every_procedure_scores_the_same_paths_and_shares_its_searchs_adaptation
     assert found["P0"]["config"]["data"] == one.source and found["control"]["config"]["data"] == one.target_data
     assert found["P1"]["config"]["recipe"] == searched["config"]["recipe"]
     assert found["P1"]["config"]["scoring"]["images"] is None
+    tracked, frozen = found["P0-tracked"]["config"], found["P1-frozen"]["config"]
+    assert tracked == found["P0"]["config"] | {"procedure": "P0-tracked", "statistics": "tracked"}
+    assert frozen == found["P1"]["config"] | {"procedure": "P1-frozen", "statistics": "source"}
+    assert found["P1-frozen"]["results"]["scored"] != found["P1"]["results"]["scored"]
     bare, plain = found["P1-untrained"], found["P1"]
     assert bare["config"]["supernet"] == "untrained" and bare["config"]["recipe"] == plain["config"]["recipe"]
     assert one.file("scores", "P0").exists() and one.file("scores", "P1-ce", "exp-0.01").exists()
@@ -71,7 +75,7 @@ def test_every_procedure_scores_the_same_paths_and_shares_its_searchs_adaptation
         "adapt-P2-exp-0.01",
         "adapt-P3-exp-0.01",
     ]
-    with pytest.raises(ValueError, match='procedure is "P4"; expected one of P0, control'):
+    with pytest.raises(ValueError, match='procedure is "P4"; expected one of P0, P0-tracked, control'):
         stages.score_paths(one, "P4")
 
 

@@ -27,9 +27,9 @@ def plan(*options: str) -> dict[str, int]:
 @pytest.mark.slow
 def test_paths_per_target_and_every_procedure_are_planned(tmp_path: Path) -> None:
     settings = ["--config", "profile=smoke", f"out={tmp_path}/results", "seeds=0", "paths=12"]
-    # 12 paths and the first 6 again, on each target; P0's scores once, the other six procedures' on each target
+    # 12 paths and the first 6 again, on each target; P0's two scores once, the other seven on each target
     planned = plan("ranking", "validity", *settings, "targets=exp-0.01 balance")
-    assert planned["path"] == 2 * 18 and planned["scores"] == 1 + 6 * 2 and planned["supernet"] == 1
+    assert planned["path"] == 2 * 18 and planned["scores"] == 2 + 7 * 2 and planned["supernet"] == 1
     assert planned["validity_arm"] == 5
 
 

@@ -13,8 +13,10 @@ from typing import Any
 from record_run import TRIAL
 
 from imbnas.data.sources import CIFAR
+from imbnas.quality import ON_SOURCE
 from imbnas.space import parse_space
 from imbnas.stages import Run, ranked_paths
+from imbnas.stages.ranking import NORM
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.search import digits
 
@@ -107,9 +109,11 @@ class Grid:
 
     def scores(self, seed: int, procedure: str, target: str = RANKED_ON) -> Step:
         """A procedure's scores of the fixed set."""
-        run = self.run(seed, "balance" if procedure == "P0" else target)
-        parts = ("scores", procedure, *([] if procedure == "P0" else [target]))
-        needs = [str(run.file("supernet")), *data(run.source if procedure == "P0" else run.target_data)]
+        on_source = procedure in ON_SOURCE
+        run = self.run(seed, "balance" if on_source else target)
+        parts = ("scores", procedure, *([] if on_source else [target]))
+        read = data(run.source) if on_source or procedure in NORM else []
+        needs = [str(run.file("supernet")), *read, *([] if on_source else data(run.target_data))]
         work = [f"adapt-{procedure.partition('-')[0]}-{target}-s{seed}-*"]
         return self.step(run, "ranking", parts, needs, work, procedure=procedure)
 

@@ -18,7 +18,8 @@ from imbnas.stages.search import adapted, digits, scores_of, search_config
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
 DRAWN_PER_STRATUM = 100
-PROCEDURES = ("P0", "control", "P1", "P1-ce", "P1-untrained", "P2", "P3")
+PROCEDURES = ("P0", "P0-tracked", "control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3")
+NORM = {"P0-tracked": "tracked", "P1-frozen": "source"}  # batch norm that is not re-estimated on the scored data set
 
 
 def ranked_paths(space: Space, count: int = COUNT) -> list[Path]:
@@ -61,7 +62,9 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     """Scores of all 48 paths by `procedure`, on all validation images; write the record.
 
     "control" adapts nothing and fits a ridge classifier per path; "P1-ce" is P1 without re-weighting,
-    "P1-untrained" is P1 on a backbone of random weights: what the wiring alone gives.
+    "P1-untrained" is P1 on a backbone of random weights: what the wiring alone gives. Batch norm is re-estimated per
+    path on the data that are scored, but in "P0-tracked", where it is what the training followed for all paths
+    together, and in "P1-frozen", where it is re-estimated on the source.
     """
     if procedure not in PROCEDURES:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
@@ -77,7 +80,7 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
         "split": {config["data"]: target.split.hash},
         "scored": {digits(path): score for path, score in zip(paths, scores, strict=True)},
     }
-    where = [] if procedure == "P0" else [run.target]
+    where = [] if procedure in ("P0", "P0-tracked") else [run.target]
     return records.write(run.file("scores", procedure, *where), "scores", config, results, cost(clock, device))
 
 
@@ -87,11 +90,13 @@ def adaptation_config(run: Run, procedure: str) -> dict[str, Any]:
         return search_config(run, "P1") | {"reweight": False}
     if procedure == "P1-untrained":
         return search_config(run, "P1") | {"supernet": "untrained"}
-    return search_config(run, "P0" if procedure == "control" else procedure)
+    return search_config(run, "P0" if procedure == "control" else procedure.partition("-")[0])
 
 
 def scores_config(run: Run, procedure: str, training: dict[str, Any]) -> dict[str, Any]:
     """What a procedure's scores depend on: its adaptation, and every validation image there is."""
     config = {name: value for name, value in training.items() if name != "search"}
     config |= {"stage": "scores", "procedure": procedure, "scoring": replace(run.settings.scoring, images=None)}
+    if procedure in NORM:
+        config["statistics"] = NORM[procedure]
     return config | ({"data": run.target_data, "target": run.target} if procedure == "control" else {})

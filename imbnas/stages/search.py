@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from scipy.stats import kendalltau
+from torch import Tensor
 
 from imbnas import records
 from imbnas.adaptation import PROCEDURES, adapt_p0, adapt_p1, adapt_p2, search_p3
@@ -146,19 +147,29 @@ def scores_of(run: Run, net: SuperNet, target: Target, config: dict[str, Any]) -
     """What is asked of paths: the super-network's own classifier, or, for the control, a ridge classifier per path."""
     scoring = config["scoring"]
 
-    def draws() -> torch.Generator:
-        return named_generator(run.seed, "scoring", config["target"])
+    def draws(where: str = config["target"]) -> torch.Generator:
+        return named_generator(run.seed, "scoring", where)
 
     if config["procedure"] == "control":
         return lambda paths: ridge_scores(net, paths, target, scoring, draws())
-    return scorer(net, target, scoring, draws())
+    statistics = None
+    if config.get("statistics") == "tracked":
+        statistics = []
+    if config.get("statistics") == "source":
+        source = load_target(run.source, "balance", run.split_seed, target.dataset.device)
+        statistics, _, _ = scoring_batches(source, scoring, draws("balance"))
+    return scorer(net, target, scoring, draws(), statistics)
 
 
 def scorer(
-    net: SuperNet, target: Target, scoring: Any, generator: torch.Generator
+    net: SuperNet, target: Target, scoring: Any, generator: torch.Generator, statistics: list[Tensor] | None = None
 ) -> Callable[[list[PathOf]], list[float]]:
-    """From paths to their accuracy (percent) on the target's validation images; `Target.class_mean` says which."""
-    statistics, validation, labels = scoring_batches(target, scoring, generator)
+    """From paths to their accuracy (percent) on the target's validation images; `Target.class_mean` says which.
+
+    Batch norm is re-estimated on training images of the target, or on the `statistics` given (`evaluation.rank`).
+    """
+    own, validation, labels = scoring_batches(target, scoring, generator)
+    statistics = own if statistics is None else statistics
 
     def scores(paths: list[PathOf]) -> list[float]:
         return rank(net, paths, statistics, validation, labels, scoring.precision, target.class_mean).accuracy
