@@ -40,7 +40,7 @@ def test_too_few_paths_have_no_figure() -> None:
 def test_every_question_is_asked_of_what_was_measured() -> None:
     found = [*paths(UP), scores_record("P0", DOWN), scores_record("P1", UP), scores_record("P3", MIXED)]
     words = differences_in_words(differences(found))
-    assert words.count("**") == 2 * 5  # P1 - P0, P3 - P1, and each of the three against counting
+    assert words.count("**") == 2 * 6  # P1 - P0, P3 - P0, P3 - P1, and each of the three against counting
     assert (
         "rank better than not adapting?** (P1 − P0)\n\n- exp-0.01, seed 0, 10 paths: yes; τ differs by +2.00" in words
     )
