@@ -19,6 +19,7 @@ OUT = config.get("out", "results")
 TARGETS = ["balance", "exp-0.1", "exp-0.01", "step-0.01"]
 PROCEDURES = ["P0", "P1", "P2", "P3"]
 BASELINES = ["resnet32-ce", "resnet32-drw"]
+COMPARED = {"control": "P0", "P1-random": "P1"}  # further searches, and whose chapter runs them
 # the goal `ranking`: how many paths of the fixed set are retrained, on which targets, and whose scores are judged
 RANKED, AGAIN = int(config.get("paths", 24)), 6
 RANKED_ON = str(config.get("targets", "exp-0.01")).split()
@@ -56,7 +57,8 @@ wildcard_constraints:
     seed=r"\d+",
     target="|".join(TARGETS),
     procedure="P[123]",
-    any_procedure="P[0-3]|control",
+    any_procedure="P[0-3]|largest|" + "|".join(COMPARED),
+    compared="|".join(COMPARED),
     baseline="|".join(BASELINES),
     number=r"\d\d",
 
@@ -75,7 +77,7 @@ rule baselines:
 
 
 rule controls:
-    input: expand("{r}/retrain-control-{t}-s{s}.json", r=RECORDS, t=TARGETS, s=SEEDS)
+    input: expand("{r}/retrain-{p}-{t}-s{s}.json", r=RECORDS, p=[*COMPARED, "largest"], t=TARGETS, s=SEEDS)
 
 
 rule supernet:
@@ -118,7 +120,9 @@ rule search:
 
 
 def found(wildcards):
-    """The record that holds the path to be retrained."""
+    """The record that holds the path to be retrained; the largest allowed path needs none."""
+    if wildcards.any_procedure == "largest":
+        return []
     target = "" if wildcards.any_procedure == "P0" else f"-{wildcards.target}"
     return f"{RECORDS}/search-{wildcards.any_procedure}{target}-s{wildcards.seed}.json"
 
@@ -151,17 +155,19 @@ rule baseline:
         + END
 
 
-rule search_control:
-    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", library("evolution.py", "evaluation.py", "stages/control.py")
-    output: f"{RECORDS}/search-control-{{target}}-s{{seed}}.json"
-    params: settings=settings("search", "scoring"), nb=CHAPTER["P0"]
+rule search_compared:
+    input:
+        f"{RECORDS}/supernet-s{{seed}}.safetensors",
+        library("evolution.py", "evaluation.py", "adaptation.py", "training", "stages/control.py", "stages/search.py"),
+    output: f"{RECORDS}/search-{{compared}}-{{target}}-s{{seed}}.json"
+    params: settings=settings("search", "scoring", "p1"), nb=lambda w: CHAPTER[COMPARED[w.compared]]
     log:
-        nb=f"{RUNS}/search-control-{{target}}-s{{seed}}.ipynb",
-        text=f"{RUNS}/search-control-{{target}}-s{{seed}}.txt",
+        nb=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.ipynb",
+        text=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.txt",
     resources: gpu=1
     retries: 1
     shell:
-        RUN + " -p procedure control -p target {wildcards.target} -p seed {wildcards.seed}"
+        RUN + " -p procedure {wildcards.compared} -p target {wildcards.target} -p seed {wildcards.seed}"
         + END
 
 

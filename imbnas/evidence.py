@@ -17,6 +17,14 @@ from imbnas import records
 TARGETS = ("balance", "exp-0.1", "exp-0.01", "step-0.01")
 LONG_TAILED = TARGETS[1:]
 PROCEDURES = ("P0", "P1", "P2", "P3")
+BESIDE = {  # what the table is held against
+    "control": "control: P0's backbone, a classifier per path",
+    "P1-random": "P1 without evolution: as many random paths",
+    "largest": "no search: the largest allowed path",
+    "resnet32-ce": "ResNet-32, cross-entropy",
+    "resnet32-drw": "ResNet-32, deferred re-weighting",
+}
+ROWS = (*PROCEDURES, *BESIDE)
 
 # Table 2 of arXiv:2406.16972: one run each, top-1 on the 10,000 test images of CIFAR-100, in percent.
 PAPER = pd.DataFrame(
@@ -59,7 +67,7 @@ COLUMNS = ["procedure", "target", "seed", "path", "accuracy", "head", "tail", "m
 
 
 def retrainings(found: Iterable[Mapping[str, Any]], procedures: Sequence[str] = PROCEDURES) -> pd.DataFrame:
-    """One row per retraining of the table: procedure, target, seed, path, test accuracy (percent).
+    """One row per retraining of the table: procedure, target, seed, path (or baseline), test accuracy (percent).
 
     ValueError, with the names of both files, where the records are of more than one profile's recipe, data, space
     or split, or where two are of the same cell and seed.
@@ -70,7 +78,7 @@ def retrainings(found: Iterable[Mapping[str, Any]], procedures: Sequence[str] = 
         if config["procedure"] not in procedures:
             continue
         seen.check(record)
-        best = results.get("best", {"path": config["network"], "macs": None})
+        best = results.get("best", {"path": config["procedure"], "macs": None})
         rows.append(
             {name: config[name] for name in ("procedure", "target", "seed")}
             | {"path": best["path"], "macs": best["macs"], "accuracy": results["test"]["overall"]}
@@ -146,14 +154,14 @@ def table_2(runs: pd.DataFrame) -> pd.DataFrame:
         )
     columns = ["procedure", "target", "seeds", "accuracy", "low", "high", "same_path_as"]
     table = pd.DataFrame(rows, columns=columns)
-    order = [table.procedure.map(PROCEDURES.index), table.target.map(TARGETS.index)]
+    order = [table.procedure.map(ROWS.index), table.target.map(TARGETS.index)]
     return table.iloc[np.lexsort(order[::-1])].reset_index(drop=True) if len(table) else table
 
 
 def same_path(runs: pd.DataFrame, procedure: str, target: str) -> str:
     """The first earlier procedure with the same winner in some seed, the seeds named unless all agree; or ""."""
     winners = runs[runs.target == target].pivot(index="seed", columns="procedure", values="path")
-    for earlier in PROCEDURES[: PROCEDURES.index(procedure)]:
+    for earlier in ROWS[: ROWS.index(procedure)]:
         if earlier in winners:
             pair = winners[[earlier, procedure]].dropna(how="all")
             seeds = pair.index[pair[earlier] == pair[procedure]]
@@ -204,6 +212,14 @@ def printed(table: pd.DataFrame, beside: pd.DataFrame = PAPER) -> pd.DataFrame:
     for procedure in PROCEDURES:
         rows[procedure] = [cells.get((procedure, target), "not run") for target in TARGETS]
         rows[f"{procedure}, paper"] = [f"{beside.loc[procedure, target]:.2f}" for target in TARGETS]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(TARGETS))
+
+
+def beside(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """What Table 2 is held against, as texts: mean accuracy with its interval and the number of seeds, per target."""
+    table = table_2(retrainings(found, ROWS))
+    cells = {(row.procedure, row.target): in_print(row) for row in table.itertuples()}
+    rows = {name: [cells.get((key, target), "not run") for target in TARGETS] for key, name in BESIDE.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(TARGETS))
 
 

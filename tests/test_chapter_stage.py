@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from imbnas.stages import chapter
-from imbnas.stages.chapter import batch, runs, stand_alone, unadapted
+from imbnas.stages.chapter import batch, on_frozen_backbone, runs, stand_alone, unadapted
 from imbnas.training import Unfinished
 
 GIVEN = {"profile": "smoke", "target": "exp-0.01", "seed": 0, "max_seconds": None, "In": [], "_": 3}
@@ -87,16 +87,20 @@ class TestBatch:
         called = []
         for name in ("retrain", "baseline", "search"):
             monkeypatch.setattr(chapter, name, lambda run, *rest, name=name: called.append((name, *rest)) or {})
-        for procedure in ("P3", "control", "resnet32-ce"):
+        monkeypatch.setattr(chapter, "largest", lambda run: called.append(("largest",)) or {})
+        for procedure in ("P3", "control", "resnet32-ce", "largest"):
             stand_alone(RUN, procedure)
         for procedure in ("P0", "control"):
             unadapted(RUN, procedure)
+        on_frozen_backbone(RUN, "P1-random")
         assert called == [
             ("retrain", "P3"),
             ("retrain", "control"),
             ("baseline", "resnet32-ce"),
+            ("largest",),
             ("search", "P0"),
             ("search", "control"),
+            ("search", "P1-random"),
         ]
 
     @pytest.mark.parametrize(("stage", "known"), [(stand_alone, "P0, P1, P2, P3"), (unadapted, "P0, control")])

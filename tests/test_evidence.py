@@ -8,9 +8,11 @@ import pytest
 
 from imbnas import records
 from imbnas.evidence import (
+    BESIDE,
     PAPER,
     PROCEDURES,
     TARGETS,
+    beside,
     binomial_error,
     main,
     paired_differences,
@@ -29,7 +31,7 @@ def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012",
     config = {"data": "cifar100", "space": "cell3-c16-n1", "recipe": {"length": 10}, "precision": "bf16"} | config
     config |= {"split_seed": 0, "network": path, "procedure": procedure, "target": target, "seed": seed}
     results = {"split": {"cifar100": f"{target} {split}"}, "test": {"overall": accuracy, "head": 50.0, "tail": 5.0}}
-    if procedure in PROCEDURES:
+    if not procedure.startswith("resnet"):
         results["best"] = {"path": path, "macs": 1000}
     cost = {"training_seconds": 2.0, "device": "a CPU", "seconds": {}, "images": 1280}
     return {"config": config, "results": results, "cost": cost, "file": f"{procedure}-{target}-s{seed}-{split}.json"}
@@ -94,7 +96,19 @@ class TestTable:
     def test_baselines_are_left_out_unless_asked_for(self) -> None:
         found = [record("P0"), record("resnet32-ce", path="resnet32")]
         assert list(retrainings(found).procedure) == ["P0"]
-        assert list(retrainings(found, ("resnet32-ce",)).path) == ["resnet32"]
+        assert list(retrainings(found, ("resnet32-ce",)).path) == ["resnet32-ce"]
+
+    def test_beside_the_table_stands_what_was_run(self) -> None:
+        found = [
+            record("P0", path="012"),
+            record("largest", path="012"),
+            record("resnet32-ce", seed=0, path="resnet32"),
+        ]
+        found += [record("resnet32-ce", seed=1, path="resnet32"), record("resnet32-drw", path="resnet32")]
+        shown = beside(found)["exp-0.01"]
+        assert list(beside(found).columns) == list(TARGETS) and len(shown) == len(BESIDE)
+        assert shown[BESIDE["largest"]].endswith("(1; same path as P0)") and shown[BESIDE["control"]] == "not run"
+        assert "(2)" in shown[BESIDE["resnet32-ce"]] and "same" not in shown[BESIDE["resnet32-drw"]]
 
     def test_the_same_path_is_marked(self) -> None:
         runs = retrainings([record("P0", path="012"), record("P1", path="012"), record("P2", path="210")])

@@ -44,7 +44,7 @@ class TestPlan:
         assert milestones == sorted(milestones)
 
     def test_a_seed_is_the_grid_with_its_comparisons(self) -> None:
-        assert len(self.names()) == len(set(self.names())) == 2 * (30 + 8 + 8)
+        assert len(self.names()) == len(set(self.names())) == 2 * (30 + 8 + 4 + 8 + 8)
 
     def test_resnet32_is_trained_on_three_draws_of_the_images(self) -> None:
         """Published accuracies are held against their mean; every draw has a folder of its own."""

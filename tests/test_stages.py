@@ -201,6 +201,25 @@ def test_the_control_searches_as_the_procedures_do_and_its_winner_is_retrained(t
     assert tested["config"]["procedure"] == "control"
 
 
+def test_random_search_scores_as_many_paths_on_the_very_network_that_p1_adapted(tmp_path, tiny):
+    one = run(tmp_path, target="exp-0.01")
+    stages.supernet(one)
+    evolved, found = stages.search(one, "P1"), stages.search(one, "P1-random")
+    assert len(found["results"]["scored"]) == len(evolved["results"]["scored"]) == 8
+    assert sum(g["children"]["random"] for g in found["results"]["history"]) == 8
+    assert len(list((tmp_path / "runs").rglob("adapt-P1-*.safetensors"))) == 1
+    assert stages.retrain(one, "P1-random")["config"]["network"] == found["results"]["best"]["path"]
+
+
+def test_the_largest_allowed_path_is_retrained_without_a_search(tmp_path, tiny):
+    one = run(tmp_path, target="exp-0.01")
+    results, space = stages.largest(one)["results"], one.space_of_paths
+    drawn = named_generator(0, "median cost")
+    costs = sorted(space.cost(space.sample(drawn)).macs for _ in range(one.settings.search.cost_samples))
+    assert results["best"]["macs"] == max(cost for cost in costs if cost <= statistics.median(costs))
+    assert space.cost(tuple(map(int, results["best"]["path"]))).macs == results["best"]["macs"]
+
+
 def test_work_that_other_code_left_is_not_continued(tmp_path, tiny, monkeypatch):
     one = run(tmp_path)
     now = one.work_file({}, "supernet")

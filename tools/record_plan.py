@@ -18,12 +18,14 @@ from imbnas.space import parse_space
 from imbnas.stages import Run, ranked_paths
 from imbnas.stages.ranking import NORM
 from imbnas.stages.ranking import PROCEDURES as SCORED
-from imbnas.stages.search import digits
+from imbnas.stages.retrain import largest_path
+from imbnas.stages.search import adaptation, digits
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("exp-0.01", "step-0.01", "exp-0.1", "balance")
 ADAPTED = ("P1", "P2", "P3")
 BASELINES = ("resnet32-ce", "resnet32-drw")
+COMPARED = ("control", "P1-random")
 CHECKED_ON, SPLITS = "exp-0.01", (0, 1, 2)  # where ResNet-32 has published accuracies, means over splits
 RANKED_ON, RANKED, AGAIN = "exp-0.01", 24, 6  # paths of the fixed set that are retrained, and again with another seed
 CHAPTER = {
@@ -33,6 +35,7 @@ CHAPTER = {
     "P2": "08-p2",
     "P3": "09-p3",
     "control": "06-p0",
+    "P1-random": "07-p1",
     "retrain": "10-table-2",
     "ranking": "11-ranking",
 }
@@ -82,18 +85,19 @@ class Grid:
     def search(self, seed: int, procedure: str, target: str = "balance") -> Step:
         run = self.run(seed, target)
         parts = ("search", procedure, *([] if procedure == "P0" else [target]))
-        start, more = [] if procedure == "P3" else [str(run.file("supernet"))], {}
-        if procedure == "control":  # P0's chapter searches both ways
-            more = {"procedure": procedure}
+        start = [] if procedure == "P3" else [str(run.file("supernet"))]
+        more = {"procedure": procedure} if procedure in COMPARED else {}  # searched by a chapter that can do both
         needs = start + data(run.source if procedure == "P0" else run.target_data)
-        work = [f"{kind}-{procedure}-{target}-s{seed}-*" for kind in ("adapt", "search")]
+        work = [f"adapt-{adaptation(procedure)}-{target}-s{seed}-*", f"search-{procedure}-{target}-s{seed}-*"]
         return self.step(run, procedure, parts, needs, work, **more)
 
     def retrain(self, seed: int, procedure: str, target: str) -> Step:
         run = self.run(seed, target)
         found = run.file("search", procedure, *([] if procedure == "P0" else [target]))
-        work = [f"retrain-{target}-{{network}}-s{seed}-*"]  # the network is known once the search has found it
-        needs = [str(found), *data(run.target_data)]
+        searched = procedure != "largest"
+        network = "{network}" if searched else most(run.profile, run.space)  # known once the search has found it
+        work = [f"retrain-{target}-{network}-s{seed}-*"]
+        needs = [*([str(found)] if searched else []), *data(run.target_data)]
         return self.step(run, "retrain", ("retrain", procedure, target), needs, work, procedure=procedure)
 
     def baseline(self, seed: int, name: str, target: str) -> Step:
@@ -132,12 +136,14 @@ class Grid:
             yield from self.column(seed, target)
 
     def comparisons(self, seed: int, targets: tuple[str, ...] = TARGETS) -> Iterator[Step]:
-        """What Table 2 is held against: ResNet-32, and P0's backbone with a classifier per path."""
+        """What Table 2 is held against: ResNet-32, the largest allowed path, and other searches at equal cost."""
         for target in targets:
             yield from (self.baseline(seed, name, target) for name in BASELINES)
         for target in targets:
-            yield self.search(seed, "control", target)
-            yield self.retrain(seed, "control", target)
+            yield self.retrain(seed, "largest", target)
+            for procedure in COMPARED:
+                yield self.search(seed, procedure, target)
+                yield self.retrain(seed, procedure, target)
 
     def checks(self, seed: int) -> Iterator[Step]:
         """Is the training itself right? ResNet-32 where its accuracy is published, on three draws of the images."""
@@ -159,6 +165,12 @@ class Grid:
 def networks(space: str) -> list[str]:
     """The fixed set of paths on which rankings are judged, as digits."""
     return [digits(path) for path in ranked_paths(parse_space(space), RANKED)]
+
+
+@cache
+def most(profile: str, space: str) -> str:
+    """The largest allowed path, as digits."""
+    return digits(largest_path(Run(profile, space=space)))
 
 
 def data(name: str) -> list[str]:

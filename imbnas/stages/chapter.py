@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from imbnas.adaptation import PROCEDURES
 from imbnas.stages.common import Run
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.ranking import retrain_path, score_paths
-from imbnas.stages.retrain import BASELINES, baseline, retrain
-from imbnas.stages.search import search
+from imbnas.stages.retrain import BASELINES, baseline, largest, retrain
+from imbnas.stages.search import SEARCHED, search
 from imbnas.training import Unfinished
 
 PARAMETERS = tuple(f.name for f in fields(Run))
@@ -123,9 +122,15 @@ def unadapted(run: Run, procedure: str) -> Record:
     return one_of(procedure, {"P0": search, "control": search})(run, procedure)
 
 
+def on_frozen_backbone(run: Run, procedure: str) -> Record:
+    """What P1's chapter runs: its search, or as many random paths under the same score."""
+    return one_of(procedure, {"P1": search, "P1-random": search})(run, procedure)
+
+
 def stand_alone(run: Run, procedure: str) -> Record:
     """What Table 2's chapter runs: the retraining of a procedure's winner, or of a baseline."""
-    known = dict.fromkeys((*PROCEDURES, "control"), retrain) | dict.fromkeys(BASELINES, baseline)
+    known = dict.fromkeys(SEARCHED, retrain) | dict.fromkeys(BASELINES, baseline)
+    known["largest"] = lambda run, procedure: largest(run)
     return one_of(procedure, known)(run, procedure)
 
 

@@ -21,7 +21,7 @@ from imbnas.stages.common import (
     named_generator,
     progress,
 )
-from imbnas.stages.search import search_file
+from imbnas.stages.search import digits, max_cost, search_file
 from imbnas.training import fit
 
 BASELINES = ("resnet32-ce", "resnet32-drw")
@@ -51,6 +51,24 @@ def retrain(run: Run, procedure: str) -> dict[str, Any]:
     config = retrain_config(run, found["path"])
     net = SubNet(run.space_of_paths, path, load_classes(run), named_generator(run.seed, "retrain", found["path"]))
     return train_and_test(run, net, config, record_file, {"procedure": procedure, "best": found})
+
+
+def largest(run: Run) -> dict[str, Any]:
+    """Retrain the largest allowed path: what multiply-adds choose, without any search."""
+    space = run.space_of_paths
+    path, cap = largest_path(run), max_cost(run)
+    network, price = digits(path), space.cost(path)
+    best = {"path": network, "architecture": space.to_string(path), "score": None, **vars(price)}
+    net = SubNet(space, path, load_classes(run), named_generator(run.seed, "retrain", network))
+    told = {"procedure": "largest", "best": best, "max_cost": cap}
+    return train_and_test(run, net, retrain_config(run, network), run.file("retrain", "largest", run.target), told)
+
+
+def largest_path(run: Run) -> tuple[int, ...]:
+    """Of as many random paths as the median cost is taken of, the one with most multiply-adds under it."""
+    space, cap, generator = run.space_of_paths, max_cost(run), named_generator(0, "median cost")
+    drawn = [space.sample(generator) for _ in range(run.settings.search.cost_samples)]
+    return max((path for path in drawn if space.cost(path).macs <= cap), key=lambda path: space.cost(path).macs)
 
 
 def baseline(run: Run, name: str) -> dict[str, Any]:

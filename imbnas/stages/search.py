@@ -14,7 +14,7 @@ from imbnas import records
 from imbnas.adaptation import PROCEDURES, adapt_p0, adapt_p1, adapt_p2, search_p3
 from imbnas.data import Batches
 from imbnas.evaluation import rank
-from imbnas.evolution import Search, evolve
+from imbnas.evolution import Search, evolve, random_search
 from imbnas.models import SuperNet
 from imbnas.space import median_cost
 from imbnas.stages.common import (
@@ -33,7 +33,7 @@ from imbnas.stages.supernet import load_supernet, supernet_config
 from imbnas.training import Log, Unfinished
 
 PathOf = tuple[int, ...]
-SEARCHED = (*PROCEDURES, "control")
+SEARCHED = (*PROCEDURES, "control", "P1-random")
 
 
 def search_config(run: Run, procedure: str) -> dict[str, Any]:
@@ -54,7 +54,12 @@ def search_config(run: Run, procedure: str) -> dict[str, Any]:
     if procedure == "P0":
         return config | {"data": run.source, "target": "balance"}
     config |= {"data": run.target_data, "target": run.target}
-    return config if procedure == "control" else config | {"recipe": getattr(settings, procedure.lower())}
+    return config if procedure == "control" else config | {"recipe": getattr(settings, adaptation(procedure).lower())}
+
+
+def adaptation(procedure: str) -> str:
+    """The procedure whose super-network a comparison shares: "P1" for "P1-random"."""
+    return procedure.partition("-")[0]
 
 
 def search_file(run: Run, procedure: str, suffix: str = ".json") -> Path:
@@ -66,6 +71,7 @@ def search(run: Run, procedure: str) -> dict[str, Any]:
     """Adapt by `procedure` ("P0" to "P3"), score paths on balanced validation images, evolve, write the record.
 
     "control" adapts nothing and ranks on the target: P0's backbone, a ridge classifier per path, the same search.
+    "P1-random" is P1 without evolution: as many paths, all of them random.
     """
     if procedure not in SEARCHED:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(SEARCHED)}')
@@ -73,7 +79,8 @@ def search(run: Run, procedure: str) -> dict[str, Any]:
     with clock.part("data"):
         target = load_target(config["data"], config["target"], run.split_seed, device)
     with clock.part("adaptation"):
-        net, log = adapted(run, procedure, target, config, clock.deadline, device)
+        shared = adaptation(procedure)
+        net, log = adapted(run, shared, target, search_config(run, shared), clock.deadline, device)
     with clock.part("search"):
         found, cap = run_search(run, net, target, config, clock)
     records.write_curves(search_file(run, procedure, ".csv"), log.rows)
@@ -116,10 +123,9 @@ def adapted(
 
 
 def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], clock: Clock) -> tuple[Search, float]:
-    """Evolution under the median cost of the space, continued from its state where there is one."""
-    settings, space = run.settings, run.space_of_paths
+    """The search under the median cost of the space, continued from its state where there is one."""
+    space, cap = run.space_of_paths, max_cost(run)
     procedure, where = config["procedure"], config["target"]
-    cap = median_cost(space, named_generator(0, "median cost"), settings.search.cost_samples)
     scores = scores_of(run, net, target, config)
     state_file = run.work_file(config, "search", procedure, where, suffix=".state.json")
     report = progress(f"search {procedure} {where} s{run.seed}")
@@ -129,8 +135,8 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
         if clock.over:
             raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
 
-    options = {name: value for name, value in vars(settings.search).items() if name != "cost_samples"}
-    found = evolve(
+    kind, options = way_to_search(run, procedure)
+    found = kind(
         space,
         scores,
         named_generator(run.seed, "search", procedure, where),
@@ -141,6 +147,19 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
         on_generation=lambda g: report(f"generation {g.number} · best {g.best:.2f} · mean {g.mean:.2f}"),
     )
     return found, cap
+
+
+def way_to_search(run: Run, procedure: str) -> tuple[Callable[..., Search], dict[str, int | float]]:
+    """Evolution with the profile's settings, or, for a comparison at equal cost, as many random paths."""
+    settings = run.settings.search
+    if procedure.endswith("-random"):
+        return random_search, {"budget": settings.population * (settings.generations + 1)}
+    return evolve, {name: value for name, value in vars(settings).items() if name != "cost_samples"}
+
+
+def max_cost(run: Run) -> float:
+    """The most multiply-adds that a path may have: the median of random paths, the same for every seed."""
+    return median_cost(run.space_of_paths, named_generator(0, "median cost"), run.settings.search.cost_samples)
 
 
 def scores_of(run: Run, net: SuperNet, target: Target, config: dict[str, Any]) -> Callable[[list[PathOf]], list[float]]:
