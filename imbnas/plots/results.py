@@ -52,7 +52,7 @@ def trained_and_frozen(highlight: str = "", ax: Axes | None = None) -> Axes:
     for name, (left, width) in COLUMNS.items():
         ax.text(left + width / 2, -0.22, name, ha="center", color=QUIET)
     for row, (procedure, (backbone, classifier, start)) in enumerate(PARTS.items()):
-        strength = 1.0 if highlight in ("", procedure) else 0.3
+        strength = 1.0 if highlight in ("", procedure) else 0.6
         ax.text(0.0, row + 0.4, procedure, va="center", weight="bold", color=INK, alpha=strength)
         for place, part in zip(COLUMNS.values(), (backbone, classifier), strict=False):
             draw_part(ax, place, row, part, strength)
