@@ -117,14 +117,15 @@ def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -
         return {}
     mine = {"P0's score": scores_of(p0[0]["results"]["moments"][-1], "accuracy"), "P1's score": scores(plain_p1)}
     if untrained is not None:
-        mine["P1's score, untrained backbone"] = scores(untrained)
+        mine["P1, untrained"] = scores(untrained)
     return {"published CIFAR-100": distinct_truth(mine["P1's score"].index, "cifar100"), **mine}
 
 
 def labels(rows: pd.DataFrame) -> pd.Series:
-    """What was changed, with the seed where a probe has several."""
+    """What was changed, in two lines, with the seed where a probe has several."""
     several = rows.groupby("changed").seed.transform("nunique") > 1
-    return rows.changed.where(~several, rows.changed + ", seed " + rows.seed.astype(str))
+    changed = rows.changed.str.replace(": ", ":\n")
+    return changed.where(~several, changed + ", seed " + rows.seed.astype(str))
 
 
 def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:

@@ -54,17 +54,17 @@ def difference_in_words(row: Mapping[str, Any]) -> str:
 
 
 def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
-    """`quality.quality` as texts, a row per ranking and target."""
+    """`quality.quality` as texts, a row per ranking and target; regret of the first five, in points."""
     rows = []
     for row in frame.to_dict("records"):
         ranking = f"{row['procedure']}, seed {row['seed']}" if row["seed"] else row["procedure"]
         cells = {"target": row["target"], "ranking": ranking, "paths": row["paths"]}
         if math.isnan(row["tau"]):
-            cells |= dict.fromkeys(("τ", "regret of the first five (points)", "by chance"), "too few paths")
+            cells |= dict.fromkeys(("τ", "regret", "by chance"), "too few paths")
         else:
             cells["τ"] = f"{plain(row['tau'])} [{plain(row['low'])}, {plain(row['high'])}]"
             bounds = f"[{row['regret_low']:.1f}, {row['regret_high']:.1f}]"
-            cells["regret of the first five (points)"] = f"{row['regret']:.1f} {bounds}"
+            cells["regret"] = f"{row['regret']:.1f} {bounds}"
             cells["by chance"] = f"{row['by_chance']:.1f}"
         rows.append(cells)
     return pd.DataFrame(rows)

@@ -71,10 +71,13 @@ def between_targets(frame: pd.DataFrame, ceilings: Mapping[str, float]) -> Axes:
     return ax
 
 
-def two_accuracies(panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabel: str, ylabel: str) -> list[Axes]:
-    """The same paths or cells by two accuracies, a panel per title."""
+def two_accuracies(
+    panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabel: str | Sequence[str], ylabel: str
+) -> list[Axes]:
+    """The same paths or cells by two accuracies, a panel per title; `xlabel` is theirs, or a list of each one's."""
     grid = axes(2.9, 1, len(panels), squeeze=False)[0]
-    for ax, (title, (first, second)) in zip(grid, panels.items(), strict=True):
+    xlabels = [xlabel] * len(grid) if isinstance(xlabel, str) else xlabel
+    for ax, xlabel, (title, (first, second)) in zip(grid, xlabels, panels.items(), strict=True):
         ax.scatter(first, second, s=9, color=BLUE, alpha=0.5, linewidths=0)
         ax.set(title=title, xlabel=xlabel)
     grid[0].set_ylabel(ylabel)

@@ -126,7 +126,7 @@ def shifts(before: pd.DataFrame, after: pd.DataFrame, names: tuple[str, str], mi
     """Kendall's tau before (hollow) and after (filled), with intervals, joined; the frames share their index."""
     if before.empty:
         return note(axes(1.2), missing)
-    ax = axes(1.4 + 0.42 * len(before))
+    ax = axes(1.6 + 0.5 * len(before))
     for row, label in enumerate(before.index):
         ax.plot([before.tau[label], after.tau[label]], [row, row], color=RULE, linewidth=1.2, zorder=1)
         for frame, colour, face, up in ((before, ORANGE, "white", 0.13), (after, BLUE, BLUE, -0.13)):
@@ -137,7 +137,7 @@ def shifts(before: pd.DataFrame, after: pd.DataFrame, names: tuple[str, str], mi
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(xlabel="Kendall's τ to the truth", yticks=range(len(before)), yticklabels=before.index)
     ax.invert_yaxis()
-    ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=2)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0))
     return ax
 
 

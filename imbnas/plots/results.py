@@ -127,13 +127,14 @@ def grid_of_records(ax: Axes | None = None) -> Axes:
         for need in needs:
             (from_x, from_y) = STAGES[need][1]
             to_x = min(max(from_x, 0.3), 0.7) if name == "retrain" else x
+            to_y = y if name in ("retrain", "table") else y + 0.1  # the upper edge of a box of two lines
             arrow = {
                 "arrowstyle": "-|>",
                 "color": QUIET,
                 "shrinkA": 17 if need != "retrain" else 10,
-                "shrinkB": 12 if name in ("retrain", "table") else 24,
+                "shrinkB": 12 if to_y == y else 2,
             }
-            ax.annotate("", (to_x, y), (from_x, from_y), arrowprops=arrow, zorder=0)
+            ax.annotate("", (to_x, to_y), (from_x, from_y), arrowprops=arrow, zorder=0)
     return ax
 
 
@@ -262,5 +263,8 @@ def cost_against_accuracy(costs: pd.DataFrame, table: pd.DataFrame, target: str,
         ax.annotate(cell.procedure, (x, cell.accuracy), xytext=(7, 5), textcoords="offset points", weight="bold")
     ax.set(xlabel="adapting and searching (minutes)", ylabel=f"accuracy on {target} (%)")
     ax.margins(y=0.3)
+    low, high = ax.get_ylim()
+    spare = max(0.0, (2 - (high - low)) / 2)  # two points at least: noise must not look like a gap
+    ax.set_ylim(low - spare, high + spare)
     ax.set_xlim(0, 1.15 * ax.get_xlim()[1])
     return ax
