@@ -93,6 +93,12 @@ class TestTable:
         table = table_2(runs_of({(p, t): [30.0] for t in reversed(TARGETS) for p in reversed(PROCEDURES)}))
         assert list(zip(table.procedure, table.target, strict=True)) == [(p, t) for p in PROCEDURES for t in TARGETS]
 
+    def test_targets_of_your_own_stand_behind_the_papers(self) -> None:
+        table = table_2(runs_of({("P1", "natural"): [30.0], ("P1", "step-0.01"): [30.0], ("P0", "natural"): [30.0]}))
+        assert list(zip(table.procedure, table.target, strict=True)) == [
+            ("P0", "natural"), ("P1", "step-0.01"), ("P1", "natural"),
+        ]  # fmt: skip
+
     def test_baselines_are_left_out_unless_asked_for(self) -> None:
         found = [record("P0"), record("resnet32-ce", path="resnet32")]
         assert list(retrainings(found).procedure) == ["P0"]

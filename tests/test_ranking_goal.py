@@ -34,10 +34,18 @@ def test_paths_per_target_and_every_procedure_are_planned(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_columns_are_chosen_and_your_own_data_have_one(tmp_path: Path) -> None:
+    settings = ["--config", "profile=smoke", f"out={tmp_path}/results", "seeds=0"]
+    assert plan("table", *settings, "targets=natural", "target_data=/my/mine")["retrain"] == 4
+    planned = plan("table", "baselines", *settings, "targets=exp-0.02 step-0.1")
+    assert planned["retrain"] == 8 and planned["search"] == 6 and planned["baseline"] == 4
+
+
+@pytest.mark.slow
 def test_an_unknown_target_is_named(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "snakemake", "ranking", "--dry-run", "--config", "profile=smoke", "targets=exp-0.5"]
+    line = [sys.executable, "-m", "snakemake", "ranking", "--dry-run", "--config", "profile=smoke", "targets=exp-1.5"]
     run = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode != 0 and "there is no exp-0.5; expected some of balance, exp-0.1" in run.stdout + run.stderr
+    assert run.returncode != 0 and "there is no exp-1.5; expected such as balance, exp-0.1" in run.stdout + run.stderr
 
 
 class TestDispatch:

@@ -59,6 +59,7 @@ def test_settings_of_the_grid_are_checked() -> None:
         "seeds=one": "not whole numbers",
         "profile=tiny": "there is no profile 'tiny'",
         "split_seed=first": "is not a whole number",
+        "targets=exp-0.1 exp-1.5": "1.5",
         "profile=": "is none of",
     }.items():
         with pytest.raises(argparse.ArgumentTypeError, match=complaint):

@@ -44,11 +44,24 @@ def setting(text: str) -> str:
         one_of((path.stem for path in PROFILES.glob("*.yaml")), "profile", value)
     if key == "seeds" and not value.replace(" ", "").isdigit():
         raise argparse.ArgumentTypeError(f"seeds '{value}' are not whole numbers with spaces between, as in \"0 1 2\"")
+    if key == "targets":
+        check_targets(value.split())
     if key == "split_seed" and not value.isdigit():
         raise argparse.ArgumentTypeError(f"split_seed '{value}' is not a whole number, as in 1")
     if key == "paths" and not (value.isdigit() and 1 <= int(value) <= 48):
         raise argparse.ArgumentTypeError(f"paths '{value}' is not how many of the 48 paths are retrained, as in 24")
     return f"{key}={value}"
+
+
+def check_targets(names: list[str]) -> None:
+    """Refuse what is no label distribution, with the library's own message."""
+    from imbnas.data import parse_target
+
+    for name in names:
+        try:
+            parse_target(name)
+        except ValueError as fault:
+            raise argparse.ArgumentTypeError(f"targets: {fault}") from None
 
 
 def alone() -> bool:
