@@ -201,6 +201,25 @@ def blind_regret(truth: pd.Series, top: int = TOP) -> float:
     return float(best_first[0] - np.average(best_first, weights=ways))
 
 
+def among_random(runs: pd.DataFrame, winners: pd.DataFrame, cap: float) -> pd.DataFrame:
+    """Where winners stand among paths that nobody chose: one row per target with ten of them, and procedure.
+
+    runs: `retrained_paths`; the first seed counts, and only paths of at most `cap` multiply-adds, which a search
+    might have found too. winners: `evidence.table_2`. Columns: `accuracy` of the winner; `paths`, their `mean` and
+    `sd`, in percent; `better`, how many of them are better than the winner.
+    """
+    rows = []
+    for winner in winners.itertuples():
+        drawn = runs[(runs.target == winner.target) & (runs.seed == runs.seed.min()) & (runs.macs <= cap)].overall
+        if len(drawn) >= FEWEST_PATHS:
+            rows.append(
+                {"target": winner.target, "procedure": winner.procedure, "accuracy": winner.accuracy}
+                | {"paths": len(drawn), "mean": drawn.mean(), "sd": drawn.std(ddof=1)}
+                | {"better": int((drawn > winner.accuracy).sum())}
+            )
+    return pd.DataFrame(rows, columns=["target", "procedure", "accuracy", "paths", "mean", "sd", "better"])
+
+
 # ------------------------------------------------------------------------------ the noise, and what it leaves
 
 

@@ -53,6 +53,19 @@ def difference_in_words(row: Mapping[str, Any]) -> str:
     return f"{where}: {verdict}; {figures}, {regret}."
 
 
+def among_random_in_words(frame: pd.DataFrame) -> str:
+    """`quality.among_random` as sentences: a path drawn blindly, and how many of them beat each winner."""
+    sentences = []
+    for target, rows in frame.groupby("target", sort=False):
+        first = rows.iloc[0]
+        better = ", ".join(f"{row.better} better than {row.procedure}'s winner" for row in rows.itertuples())
+        sentences.append(
+            f"On {target} the {first['paths']} allowed paths of the fixed set, which nobody chose, reach "
+            f"{first['mean']:.1f} % on average, with a standard deviation of {first['sd']:.1f} points: {better}."
+        )
+    return "\n\n".join(sentences) or f"Too few paths that nobody chose are retrained yet: {HOW}."
+
+
 def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
     """`quality.quality` as texts, a row per ranking and target; regret of the first five, in points."""
     rows = []

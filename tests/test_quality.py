@@ -10,6 +10,7 @@ from scipy.stats import kendalltau
 
 from imbnas.benchmark import bootstrap_draws
 from imbnas.quality import (
+    among_random,
     blind_regret,
     differences,
     pooled_sd,
@@ -19,6 +20,7 @@ from imbnas.quality import (
     retrained_spread,
     sd_interval,
 )
+from imbnas.verdicts import among_random_in_words
 
 
 def path_record(
@@ -60,6 +62,18 @@ def scores_record(procedure: str, scores: list[float], seed: int = 0, target: st
 
 UP, DOWN = [float(i) for i in range(10)], [float(-i) for i in range(10)]
 MIXED = [3.0, 1.0, 4.0, 1.5, 5.0, 9.0, 2.0, 6.0, 5.5, 3.5]
+
+
+def test_winners_among_paths_that_nobody_chose_by_hand() -> None:
+    """Twelve paths of 20 to 31 %, the last two too dear: one of the ten others is above 28.5 %."""
+    runs = retrained_paths(paths([20.0 + number for number in range(12)]))
+    cap = float(runs.macs.sort_values().iloc[9])
+    winners = pd.DataFrame({"procedure": ["P0", "P1"], "target": ["exp-0.01"] * 2, "accuracy": [28.5, 40.0]})
+    found = among_random(runs, winners, cap)
+    assert found.better.tolist() == [1, 0] and (found.paths == 10).all()
+    assert found["mean"].tolist() == pytest.approx([24.5, 24.5]) and found.sd[0] == pytest.approx(3.0277, abs=1e-4)
+    assert "1 better than P0's winner, 0 better than P1's winner" in among_random_in_words(found)
+    assert among_random(runs, winners, cap - 1).empty and "GOALS=ranking" in among_random_in_words(found.iloc[:0])
 
 
 class TestQuality:
