@@ -67,10 +67,13 @@ def among_random_in_words(frame: pd.DataFrame) -> str:
 
 
 def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
-    """`quality.quality` as texts, a row per ranking and target; regret of the first five, in points."""
-    rows = []
+    """`quality.quality` as texts, a row per ranking and target; seeds are named where there are several.
+
+    Regret is that of the five first, in points; "by chance" is that of five paths drawn blindly.
+    """
+    rows, several = [], frame.seed[frame.seed != ""].nunique() > 1
     for row in frame.to_dict("records"):
-        ranking = f"{row['procedure']}, seed {row['seed']}" if row["seed"] else row["procedure"]
+        ranking = f"{row['procedure']}, seed {row['seed']}" if row["seed"] and several else row["procedure"]
         cells = {"target": row["target"], "ranking": ranking, "paths": row["paths"]}
         if math.isnan(row["tau"]):
             cells |= dict.fromkeys(("τ", "regret", "by chance"), "too few paths")

@@ -55,8 +55,10 @@ def test_without_records_the_command_is_named() -> None:
 
 def test_the_printed_table_by_hand() -> None:
     row = quality_in_print(quality([*paths(UP), scores_record("P1", DOWN)])).iloc[0]
-    assert (row.ranking, row.paths, row["τ"]) == ("P1, seed 0", 10, "−1.00 [−1.00, −1.00]")
+    assert (row.ranking, row.paths, row["τ"]) == ("P1", 10, "−1.00 [−1.00, −1.00]")
     assert row["regret"].startswith("5.0 [")
+    scored = [scores_record("P1", DOWN), scores_record("P1", UP, seed=1)]
+    assert list(quality_in_print(quality([*paths(UP), *scored])).ranking[:2]) == ["P1, seed 0", "P1, seed 1"]
 
 
 def test_the_gate_in_words() -> None:
