@@ -1,0 +1,47 @@
+"""What the intro, the README and the chapters claim in words, held against the records that the words are about."""
+
+import pandas as pd
+import pytest
+
+from imbnas import profiles
+
+RESULTS = profiles.ROOT / "results"
+
+
+def contains_zero(row: pd.Series, low: str = "low", high: str = "high") -> bool:
+    return row[low] <= 0 <= row[high]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_super_network_is_not_shown_to_rank_better_than_counting(seed: int) -> None:
+    arms = pd.read_csv(RESULTS / "validity" / "agreement.csv")
+    row = arms[(arms.ranking == f"constant-s{seed}-accuracy") & (arms.above == 0)].iloc[0]
+    assert contains_zero(row, "gain_low", "gain_high")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_adapting_lost_the_ranking_where_the_truth_is_published(seed: int) -> None:
+    tau = pd.read_csv(RESULTS / "truth" / "agreement.csv").set_index(["procedure", "seed"])
+    assert tau.low["P0", seed] > max(tau.high["P1", seed], tau.high["P2", seed])
+
+
+def test_it_is_the_change_of_classes_and_not_the_imbalance() -> None:
+    probes = pd.read_csv(RESULTS / "probes" / "agreement.csv").set_index(["probe", "seed"])
+    own, tailed, changed = (probes.loc[name, 0] for name in ("on-cifar10", "on-cifar10-exp-0.01", "plain"))
+    assert changed.high < own.low and changed.high < tailed.low
+    assert own.low < tailed.tau < own.high
+
+
+def test_retrained_paths_differ_by_several_times_the_luck_of_the_seed() -> None:
+    own = profiles.load("laptop").card["signal"][0]
+    assert own["retrained_ratio"] > 3 and own["retrained_differ"]
+
+
+def test_the_gate_is_decided_by_hundredths_in_the_grids_space_and_clearly_elsewhere() -> None:
+    rows = pd.DataFrame(profiles.load("laptop").card["signal"])
+    ratio = rows.spread / rows.binomial_error
+    cells = rows.space.str.startswith("cell3") & (rows.pair == "cifar10-cifar100")
+    assert rows.rankings_agree.all() and cells.sum() == 4
+    assert ratio[cells].between(1.95, 2.05).all() and (ratio[~cells] < 1.5).all()
+    own = (rows.profile == "laptop") & rows.space.isin(["cell3-c16-n1", "cell3-c8-n1"]) & cells
+    assert (rows.paths_differ == own).all()
