@@ -45,3 +45,13 @@ def test_the_gate_is_decided_by_hundredths_in_the_grids_space_and_clearly_elsewh
     assert ratio[cells].between(1.95, 2.05).all() and (ratio[~cells] < 1.5).all()
     own = (rows.profile == "laptop") & rows.space.isin(["cell3-c16-n1", "cell3-c8-n1"]) & cells
     assert (rows.paths_differ == own).all()
+
+
+def test_on_the_long_tail_adapting_ranked_worse_than_not_adapting() -> None:
+    found = pd.read_csv(RESULTS / "benchmark" / "differences.csv")
+    found = found[(found.target == "exp-0.01") & (found.seed == 0)].set_index(["first", "second"])
+    assert found.high["P1", "P0"] < 0 and found.high["P2", "P0"] < 0 and -0.05 < found.high["P3", "P0"] < 0.05
+    assert found.high["control", "P0"] < 0 and found.high["P1", "multiply-adds"] < 0
+    assert found.low["P0", "P0-tracked"] > 0
+    assert contains_zero(found.loc[("P0", "multiply-adds")]) and contains_zero(found.loc[("P3", "P1")])
+    assert contains_zero(found.loc[("P1-less-untrained", "P1")])
