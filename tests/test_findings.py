@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from imbnas import profiles
+from imbnas import profiles, records
+from imbnas.evidence import binomial_error, retrainings
 
 RESULTS = profiles.ROOT / "results"
 
@@ -55,3 +56,10 @@ def test_on_the_long_tail_adapting_ranked_worse_than_not_adapting() -> None:
     assert found.low["P0", "P0-tracked"] > 0
     assert contains_zero(found.loc[("P0", "multiply-adds")]) and contains_zero(found.loc[("P3", "P1")])
     assert contains_zero(found.loc[("P1-less-untrained", "P1")])
+
+
+def test_the_first_column_of_table_2_tells_nothing() -> None:
+    runs = retrainings(records.read(RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1", "retrain"))
+    first = runs[(runs.target == "exp-0.01") & (runs.seed == 0)].set_index("procedure").accuracy
+    assert first[["P0", "P1", "P3"]].max() - first[["P0", "P1", "P3"]].min() < 0.5
+    assert binomial_error(first["P0"]) == pytest.approx(0.46, abs=0.01)
