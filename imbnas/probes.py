@@ -122,10 +122,9 @@ def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -
 
 
 def labels(rows: pd.DataFrame) -> pd.Series:
-    """What was changed, in two lines, with the seed where a probe has several."""
+    """What was changed, with the seed where a probe has several."""
     several = rows.groupby("changed").seed.transform("nunique") > 1
-    changed = rows.changed.str.replace(": ", ":\n")
-    return changed.where(~several, changed + ", seed " + rows.seed.astype(str))
+    return rows.changed.where(~several, rows.changed + ", seed " + rows.seed.astype(str))
 
 
 def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:

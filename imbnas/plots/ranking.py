@@ -135,7 +135,8 @@ def shifts(before: pd.DataFrame, after: pd.DataFrame, names: tuple[str, str], mi
     for name, colour, face in zip(names, (ORANGE, BLUE), ("white", BLUE), strict=True):
         ax.plot([], [], "o", color=colour, markerfacecolor=face, label=name)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set(xlabel="Kendall's τ to the truth", yticks=range(len(before)), yticklabels=before.index)
+    labels = [label.replace(": ", ":\n", 1) for label in before.index]
+    ax.set(xlabel="Kendall's τ to the truth", yticks=range(len(before)), yticklabels=labels)
     ax.invert_yaxis()
     ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0))
     return ax
