@@ -154,8 +154,8 @@ def table_2(runs: pd.DataFrame) -> pd.DataFrame:
         )
     columns = ["procedure", "target", "seeds", "accuracy", "low", "high", "same_path_as"]
     table = pd.DataFrame(rows, columns=columns)
-    columns = [*TARGETS, *sorted(set(table.target) - set(TARGETS))]  # your own data have targets of their own
-    order = [table.procedure.map(ROWS.index), table.target.map(columns.index)]
+    targets = [*TARGETS, *sorted(set(table.target) - set(TARGETS))]  # your own data have targets of their own
+    order = [table.procedure.map(ROWS.index), table.target.map(targets.index)]
     return table.iloc[np.lexsort(order[::-1])].reset_index(drop=True) if len(table) else table
 
 

@@ -19,7 +19,7 @@ from imbnas.stages import Run, ranked_paths
 from imbnas.stages.ranking import NORM
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.retrain import largest_path
-from imbnas.stages.search import adaptation, digits
+from imbnas.stages.search import adaptation, digits, max_cost
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("exp-0.01", "step-0.01", "exp-0.1", "balance")
@@ -118,7 +118,7 @@ class Grid:
         parts = ("scores", procedure, *([] if on_source else [target]))
         read = data(run.source) if on_source or procedure in NORM else []
         needs = [str(run.file("supernet")), *read, *([] if on_source else data(run.target_data))]
-        work = [f"adapt-{procedure.partition('-')[0]}-{target}-s{seed}-*"]
+        work = [f"adapt-{adaptation(procedure)}-{target}-s{seed}-*"]
         return self.step(run, "ranking", parts, needs, work, procedure=procedure)
 
     def column(self, seed: int, target: str) -> Iterator[Step]:
@@ -170,7 +170,8 @@ def networks(space: str) -> list[str]:
 @cache
 def most(profile: str, space: str) -> str:
     """The largest allowed path, as digits."""
-    return digits(largest_path(Run(profile, space=space)))
+    run = Run(profile, space=space)
+    return digits(largest_path(run, max_cost(run)))
 
 
 def data(name: str) -> list[str]:

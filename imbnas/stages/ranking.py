@@ -10,10 +10,11 @@ from typing import Any
 
 from imbnas import records
 from imbnas.models import SubNet
+from imbnas.quality import ON_SOURCE
 from imbnas.space import Path, Space
 from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
 from imbnas.stages.retrain import load_classes, retrain_config, train_and_test
-from imbnas.stages.search import adapted, digits, scores_of, search_config
+from imbnas.stages.search import adaptation, adapted, digits, scores_of, search_config
 
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
@@ -80,7 +81,7 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
         "split": {config["data"]: target.split.hash},
         "scored": {digits(path): score for path, score in zip(paths, scores, strict=True)},
     }
-    where = [] if procedure in ("P0", "P0-tracked") else [run.target]
+    where = [] if procedure in ON_SOURCE else [run.target]
     return records.write(run.file("scores", procedure, *where), "scores", config, results, cost(clock, device))
 
 
@@ -90,7 +91,7 @@ def adaptation_config(run: Run, procedure: str) -> dict[str, Any]:
         return search_config(run, "P1") | {"reweight": False}
     if procedure == "P1-untrained":
         return search_config(run, "P1") | {"supernet": "untrained"}
-    return search_config(run, "P0" if procedure == "control" else procedure.partition("-")[0])
+    return search_config(run, "P0" if procedure == "control" else adaptation(procedure))
 
 
 def scores_config(run: Run, procedure: str, training: dict[str, Any]) -> dict[str, Any]:

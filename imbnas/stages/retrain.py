@@ -56,7 +56,8 @@ def retrain(run: Run, procedure: str) -> dict[str, Any]:
 def largest(run: Run) -> dict[str, Any]:
     """Retrain the largest allowed path: what multiply-adds choose, without any search."""
     space = run.space_of_paths
-    path, cap = largest_path(run), max_cost(run)
+    cap = max_cost(run)
+    path = largest_path(run, cap)
     network, price = digits(path), space.cost(path)
     best = {"path": network, "architecture": space.to_string(path), "score": None, **vars(price)}
     net = SubNet(space, path, load_classes(run), named_generator(run.seed, "retrain", network))
@@ -64,9 +65,9 @@ def largest(run: Run) -> dict[str, Any]:
     return train_and_test(run, net, retrain_config(run, network), run.file("retrain", "largest", run.target), told)
 
 
-def largest_path(run: Run) -> tuple[int, ...]:
-    """Of as many random paths as the median cost is taken of, the one with most multiply-adds under it."""
-    space, cap, generator = run.space_of_paths, max_cost(run), named_generator(0, "median cost")
+def largest_path(run: Run, cap: float) -> tuple[int, ...]:
+    """Of as many random paths as the median cost is taken of, the one with most multiply-adds, at most `cap`."""
+    space, generator = run.space_of_paths, named_generator(0, "median cost")
     drawn = [space.sample(generator) for _ in range(run.settings.search.cost_samples)]
     return max((path for path in drawn if space.cost(path).macs <= cap), key=lambda path: space.cost(path).macs)
 
