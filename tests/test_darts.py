@@ -106,6 +106,13 @@ def test_halves_share_every_class_and_no_image(labels, seed):
     check_halves(one, other)
 
 
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(1, 30))
+def test_halves_keep_so_many_images_of_a_class(labels, most):
+    labels = torch.tensor(labels)
+    counts = labels[torch.cat(halves(labels, torch.arange(len(labels)), generator(), most))].bincount(minlength=3)
+    assert counts.tolist() == labels.bincount(minlength=3).clamp(max=most).tolist()
+
+
 def test_bad_input_is_refused_by_name():
     with pytest.raises(ValueError, match=r"share 2 images \(the first is 3\)"):
         check_halves(torch.tensor([1, 3, 4]), torch.tensor([4, 3, 9]))
@@ -363,6 +370,11 @@ def test_a_study_that_was_stopped_continues_to_the_same_record(tmp_path):
         except Unfinished:
             stops += 1
     assert stops >= 9 and equal(whole, parts)
+
+
+def test_the_balanced_control_has_as_many_images_as_the_long_tail():
+    tail = [min(4500, int(5000 * 0.01 ** (c / 9))) for c in range(10)]  # a tenth of the largest class validates
+    assert arms()["few-images"].per_class == sum(tail) // 10
 
 
 def test_an_arm_that_does_not_exist_is_refused():

@@ -6,7 +6,7 @@ training set, α on the other (paper, Eq. 4), in turns. At the end each edge kee
 
 from imbnas.darts.bilevel import dominant_eigenvalue, first_order, mixed_difference, mixed_exact, second_order
 from imbnas.darts.cures import CURES, ORDERS, DartsRecipe, SkipDropout, cured, stopping_point
-from imbnas.darts.relaxation import check_halves, discretise, fix_classifier, halves, mixture, start_alpha
+from imbnas.darts.relaxation import check_halves, discretise, fix_classifier, halves, mixture, moved, start_alpha
 from imbnas.darts.search import Found, Search, search
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "mixed_difference",
     "mixed_exact",
     "mixture",
+    "moved",
     "search",
     "second_order",
     "start_alpha",

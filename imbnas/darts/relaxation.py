@@ -22,6 +22,11 @@ def mixture(alpha: Alpha) -> Alpha:
     return alpha.softmax(dim=1)
 
 
+def moved(one: Alpha, other: Alpha) -> float:
+    """The share of an edge's weight that two mixtures give to different operations, averaged over the edges."""
+    return float((mixture(one) - mixture(other)).abs().sum(dim=1).mean() / 2)
+
+
 def discretise(space: Space, alpha: Alpha, none: bool = False) -> Path:
     """The path that keeps each gene's operation of largest α (the first of equals).
 
@@ -39,15 +44,19 @@ def discretise(space: Space, alpha: Alpha, none: bool = False) -> Path:
 
 
 def halves(
-    labels: Int64[Tensor, " images"], index: Int64[Tensor, " chosen"], generator: Generator
+    labels: Int64[Tensor, " images"],
+    index: Int64[Tensor, " chosen"],
+    generator: Generator,
+    per_class: int | None = None,
 ) -> tuple[Int64[Tensor, " a"], Int64[Tensor, " b"]]:
     """`index` in two: images for the weights and images for α, every class shared equally.
 
-    A class's odd image goes to the weights, so that a class of one has none for α.
+    per_class: how many images of each class count, at most; None for all. A class's odd image goes to the weights,
+    so that a class of one has none for α.
     """
     shuffled = index[torch.randperm(len(index), generator=generator)]
     chosen = labels.cpu()[shuffled]
-    parts = [shuffled[chosen == label] for label in chosen.unique()]
+    parts = [shuffled[chosen == label][:per_class] for label in chosen.unique()]
     return (
         torch.cat([part[: len(part) - len(part) // 2] for part in parts]),
         torch.cat([part[len(part) - len(part) // 2 :] for part in parts]),

@@ -9,10 +9,10 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
-from scipy.stats import t as student
 from torch import Tensor
 
 from imbnas.darts import Found, mixture
+from imbnas.evidence import t_interval
 from imbnas.plots.space import BENDS, NAMES, SPREAD, strand
 from imbnas.plots.theme import BLUE, INK, NAVY, ORANGE, PURPLE, QUIET, RULE, TEAL, axes, style
 from imbnas.space import CellSpace
@@ -163,24 +163,17 @@ def preferences(pulls: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half the 95 % t-interval (nan for one value)."""
-    array = np.asarray(values, dtype=float)
-    if len(array) < 2:
-        return float(array.mean()), float("nan")
-    return float(array.mean()), float(student.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
+def found_cells(cells: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """The published accuracy of the cell that each arm found: a circle for each seed, mean and 95 % interval beside.
 
-
-def found_cells(records: Sequence[Mapping[str, Any]], column: str = "cifar10", ax: Axes | None = None) -> Axes:
-    """The published accuracy of the cell that each arm found: a dot for each seed, mean and interval beside them."""
-    groups: dict[str, list[float]] = {}
-    for record in records:
-        arm = record["config"]["arm"]["name"]
-        groups.setdefault(arm, []).append(record["results"]["best"]["published"][column])
+    cells: `imbnas.searches.cells`.
+    """
+    groups = {arm: rows.accuracy for arm, rows in cells.groupby("arm", sort=False)}
     ax = ax or axes(0.9 + 0.38 * len(groups))
     for row, values in enumerate(groups.values()):
-        mean, half = interval(values)
-        ax.errorbar(mean, row, xerr=None if half != half else half, fmt="D", color=BLUE, capsize=3)
+        low, high = t_interval(values) or (values.mean(),) * 2
+        half = (high - low) / 2
+        ax.errorbar(values.mean(), row, xerr=half or None, fmt="D", color=BLUE, capsize=3)
         ax.plot(values, [row + 0.22] * len(values), "o", color=QUIET, markersize=4, markerfacecolor="none")
     ax.set_yticks(range(len(groups)), list(groups))
     ax.invert_yaxis()

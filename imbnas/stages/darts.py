@@ -44,7 +44,8 @@ class Arm:
 
     method: "darts"; "evolution" and "random-paths", which search a super-network trained one path at a time; or
     "stand-alone", random cells that share the images equally, each trained by itself. `recipe` trains the weights;
-    its length follows from `images`. `target`, `reweight` and `classifier` ("learnt" or "fixed") are DARTS' alone.
+    its length follows from `images`. `target`, `per_class` (images of each class, at most), `reweight` and `classifier`
+    ("learnt" or "fixed") are DARTS' alone.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Arm:
     alpha_rate: float = 3e-4
     data: str = "cifar10"
     target: str = "balance"
+    per_class: int | None = None
     reweight: bool = False
     classifier: str = "learnt"
     channels: int = 16
@@ -172,7 +174,8 @@ def judged(space: CellSpace, path: PathOf) -> dict[str, Any]:
 def relaxed(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
     """DARTS: the path, α's whole way, the curvature; and the path where `none` may win."""
     arm, data, split = attempt.arm, attempt.target.dataset, attempt.target.split
-    net, parts = attempt.supernet(), halves(data.train_labels, split.search_train, attempt.draws("halves"))
+    net = attempt.supernet()
+    parts = halves(data.train_labels, split.search_train, attempt.draws("halves"), arm.per_class)
     if arm.classifier == "fixed":
         fix_classifier(net, attempt.draws("classifier"))
     found = search(

@@ -1,0 +1,127 @@
+"""What the searches of the DARTS study found: cells, judged by what is published of them, and how α moved.
+
+python -m imbnas.searches     write cells, arms, gaps, weights and distances in results/darts, which the book reads
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from imbnas import profiles, records
+from imbnas.darts import Found, moved
+from imbnas.evidence import t_interval
+from imbnas.space import CellSpace
+from imbnas.stages.darts import arms as arms_of_study
+
+FOLDER = profiles.ROOT / "results" / "darts"
+Record = Mapping[str, Any]
+PLAIN = "first-order"  # what every other arm is held against
+MISSING = 'No record in results/darts yet.\nTo make them:\nmake grid GOALS=darts SEEDS="0 1 2"'
+CELLS = ["arm", "seed", "accuracy", "skips", "convolutions", "pooling", "cell", "images", "minutes"]
+
+
+def read(folder: Path = FOLDER) -> list[Record]:
+    """The records of the study, arms in its order."""
+    order = list(arms_of_study())
+    return sorted(records.read(folder, "darts"), key=lambda r: (order.index(name(r)), r["config"]["seed"]))
+
+
+def name(record: Record) -> str:
+    """The arm's name."""
+    return record["config"]["arm"]["name"]
+
+
+def relaxed(study: Sequence[Record], arm: str | None = None) -> dict[tuple[str, int], Found]:
+    """The searches by gradient among the records, by arm and seed; of one `arm`, where it is named.
+
+    A record keeps the mixture; its logarithm is α, but for a constant per edge that no mixture sees.
+    """
+    return {
+        (name(record), record["config"]["seed"]): Found(
+            dict(zip(results["turns"], torch.tensor(results["mixture"]).log(), strict=True)),
+            results["losses"],
+            {int(turn): value for turn, value in results["curvature"].items()},
+            results["stopped"],
+            results["images"],
+        )
+        for record in study
+        if "mixture" in (results := record["results"]) and arm in (None, name(record))
+    }
+
+
+def cells(study: Sequence[Record]) -> pd.DataFrame:
+    """One row per arm and seed: the cell found, its published CIFAR-10 accuracy (percent), what it is made of."""
+    rows = []
+    for record in study:
+        best = record["results"]["best"]
+        rows.append(
+            {"arm": name(record), "seed": record["config"]["seed"], "accuracy": best["published"]["cifar10"]}
+            | {"skips": best["skips"], "convolutions": best["convolutions"]}
+            | {"pooling": best["architecture"].count("avg_pool_3x3"), "cell": best["architecture"]}
+            | {"images": record["results"]["images"], "minutes": record["cost"]["seconds"]["search"] / 60}
+        )
+    return pd.DataFrame(rows, columns=CELLS)
+
+
+def arms(found: pd.DataFrame) -> pd.DataFrame:
+    """`cells`, one row per arm: seeds, the means over them, and the 95 % interval of the accuracy."""
+    rows = []
+    for arm, seeds in found.groupby("arm", sort=False):
+        low, high = t_interval(seeds.accuracy) or (float("nan"),) * 2
+        means = seeds[["accuracy", "skips", "convolutions", "pooling", "minutes"]].mean().to_dict()
+        rows.append({"arm": arm, "seeds": len(seeds), "low": low, "high": high} | means)
+    return pd.DataFrame(rows, columns=["arm", "seeds", "accuracy", "low", "high", *CELLS[3:6], "minutes"])
+
+
+def gaps(found: pd.DataFrame, plain: str = PLAIN) -> pd.DataFrame:
+    """Every arm minus `plain` in published accuracy, in points, paired by seed, with its 95 % interval."""
+    by_seed = found.pivot(index="seed", columns="arm", values="accuracy")
+    rows = []
+    for arm in [arm for arm in found.arm.unique() if arm != plain and plain in by_seed]:
+        values = (by_seed[arm] - by_seed[plain]).dropna()
+        low, high = t_interval(values) or (float("nan"),) * 2
+        rows.append({"arm": arm, "seeds": len(values), "gap": values.mean(), "low": low, "high": high})
+    return pd.DataFrame(rows, columns=["arm", "seeds", "gap", "low", "high"])
+
+
+def weights(searches: Mapping[tuple[str, int], Found]) -> pd.DataFrame:
+    """What each operation weighs at the end of a search by gradient, a mean over the edges; a row per arm and seed."""
+    rows = {key: found.alpha.softmax(1).mean(0).tolist() for key, found in searches.items()}
+    index = pd.MultiIndex.from_tuples(rows, names=["arm", "seed"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=list(CellSpace.operations))
+
+
+def distances(searches: Mapping[tuple[str, int], Found], plain: str = PLAIN) -> pd.DataFrame:
+    """How far the α of every arm ends from that of `plain` with *another* seed: mean, least and most over the pairs.
+
+    The row of `plain` itself is what draws alone do. Columns: arm, pairs, moved, least, most (shares of the weight).
+    """
+    rows = []
+    for arm in dict.fromkeys(arm for arm, _ in searches):
+        keys = itertools.product([key for key in searches if key[0] == arm], [k for k in searches if k[0] == plain])
+        pairs = {frozenset(pair): pair for pair in keys if pair[0][1] != pair[1][1]}.values()
+        values = [moved(searches[one].alpha, searches[other].alpha) for one, other in pairs]
+        if values:
+            rows.append((arm, len(values), sum(values) / len(values), min(values), max(values)))
+    return pd.DataFrame(rows, columns=["arm", "pairs", "moved", "least", "most"])
+
+
+def tables(study: Sequence[Record]) -> dict[str, pd.DataFrame]:
+    """Every table by its file's name."""
+    found, searches = cells(study), relaxed(study)
+    frames = {"cells": found, "arms": arms(found), "gaps": gaps(found)}
+    return frames | {"weights": weights(searches).reset_index(), "distances": distances(searches)}
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write the tables beside the records."""
+    for table, frame in tables(read(folder)).items():
+        records.write_text(folder / f"{table}.csv", frame.to_csv(index=False, float_format="%.4f"))
+
+
+if __name__ == "__main__":
+    main()
