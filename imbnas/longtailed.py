@@ -4,7 +4,8 @@
 
 `longtailed.csv` holds every retraining of a path of the fixed set, of every profile and space. The other tables are of
 the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another,
-`premise.csv` one target against another, `ceiling.csv` what the noise of the seed leaves.
+`repeatability.csv` how alike two super-networks rank, `premise.csv` one target against another, `ceiling.csv` what the
+noise of the seed leaves.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ import pandas as pd
 from imbnas import profiles, records
 from imbnas.grid import leading
 from imbnas.premise import ceiling, premise, targets_of
-from imbnas.quality import differences, quality, retrained_paths, retrained_spread
+from imbnas.quality import differences, quality, repeatability, retrained_paths, retrained_spread
 
 RESULTS = profiles.ROOT / "results"
 FOLDER = "benchmark"
@@ -78,6 +79,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     frames = {
         "ranking": quality(found),
         "differences": differences(found),
+        "repeatability": repeatability(found),
         "premise": premise(retrained_paths(found)),
         "ceiling": ceilings(found),
     }

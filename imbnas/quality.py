@@ -4,6 +4,7 @@ The fixed set of paths (`imbnas.stages.ranking`) is retrained path by path on ea
 of the five best say how well a procedure's scores order them; two seeds of one path say how well anything could.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -151,6 +152,21 @@ def differences(found: Iterable[Record], pairs: Sequence[tuple[str, str]] = PAIR
                     rows.append(row | (compared(scores, other, truth, repeats) if enough(truth) else {}))
     figures = ["tau", "low", "high", "regret", "regret_low", "regret_high"]
     return pd.DataFrame(rows, columns=["target", "first", "second", "seed", "paths", *figures])
+
+
+def repeatability(found: Iterable[Record]) -> pd.DataFrame:
+    """How alike a procedure ranks by two source super-networks: tau of its scores of two seeds over all scored paths.
+
+    One row per target, procedure and pair of seeds, with the 95 % interval over paths; no retrained path is needed.
+    """
+    scored, rows = scores_of(found, Seen()), []
+    for (target, procedure, seed), other in itertools.combinations(sorted(scored), 2):
+        if other[:2] == (target, procedure):
+            one, two = scored[target, procedure, seed], scored[other]
+            agreed = ranking(one, two.reindex(one.index))
+            row = {"target": target, "procedure": procedure, "seed": seed, "other": other[2], "paths": len(one)}
+            rows.append(row | {"tau": agreed.tau, "low": agreed.interval[0], "high": agreed.interval[1]})
+    return pd.DataFrame(rows, columns=["target", "procedure", "seed", "other", "paths", "tau", "low", "high"])
 
 
 def enough(truth: pd.Series) -> bool:

@@ -15,6 +15,7 @@ from imbnas.quality import (
     differences,
     pooled_sd,
     quality,
+    repeatability,
     retrained_and_scored,
     retrained_paths,
     retrained_spread,
@@ -62,6 +63,17 @@ def scores_record(procedure: str, scores: list[float], seed: int = 0, target: st
 
 UP, DOWN = [float(i) for i in range(10)], [float(-i) for i in range(10)]
 MIXED = [3.0, 1.0, 4.0, 1.5, 5.0, 9.0, 2.0, 6.0, 5.5, 3.5]
+
+
+def test_two_super_networks_are_compared_procedure_by_procedure() -> None:
+    """P1's two rankings are opposite, P0's differ as scipy says; P2 has one super-network, nothing to compare."""
+    found = [scores_record("P1", UP), scores_record("P1", DOWN, seed=1), scores_record("P2", UP),
+             scores_record("P0", UP), scores_record("P0", MIXED, seed=1)]  # fmt: skip
+    table = repeatability(found).set_index("procedure")
+    assert sorted(table.index) == ["P0", "P1"] and (table.paths == 10).all()
+    assert (table.tau["P1"], table.high["P1"]) == pytest.approx((-1, -1))
+    assert table.tau["P0"] == pytest.approx(kendalltau(UP, MIXED).statistic)
+    assert table.low["P0"] < table.tau["P0"] < table.high["P0"]
 
 
 def test_winners_among_paths_that_nobody_chose_by_hand() -> None:
