@@ -6,17 +6,18 @@ of the five best say how well a procedure's scores order them; two seeds of one 
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imbnas.benchmark import bootstrap_draws, difference, percentiles, ranking
+from imbnas.benchmark import bootstrap_draws, bootstrap_taus, difference, percentiles, ranking
 from imbnas.evidence import Seen
 
 Record = Mapping[str, Any]
+T = TypeVar("T")
 Rankings = dict[tuple[str, str], pd.Series]  # scores by path, of a procedure and seed; yardsticks have no seed
 COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params"]
 ACCURACIES = ["overall", "head", "middle", "tail"]
@@ -39,6 +40,7 @@ PAIRS = (
     ("P3", "multiply-adds"),
 )
 ON_SOURCE = ("P0", "P0-tracked")
+MEAN = "mean"  # in the place of a seed: over the super-networks of all seeds
 TOP = 5
 FEWEST_PATHS = 10  # for an interval over paths
 FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
@@ -126,13 +128,14 @@ def quality(found: Iterable[Record], repeats: int = 1000) -> pd.DataFrame:
 
     Regret: points of retrained accuracy lost by taking the best retrained of the ranking's five first, instead of
     the best of all; `by_chance` is what five paths drawn blindly lose on average. Intervals are over paths, which are
-    drawn again (bootstrap). With fewer than ten paths there is no figure, only their number.
+    drawn again (bootstrap). A procedure with several seeds, and so super-networks, has a row of their "mean" too.
+    With fewer than ten paths there is no figure, only their number.
     """
     rows = []
     for target, (truth, rankings) in retrained_and_scored(found).items():
-        for (procedure, seed), scores in rankings.items():
+        for procedure, seed, chosen in with_means(rankings):
             row = {"target": target, "procedure": procedure, "seed": seed, "paths": len(truth)}
-            rows.append(row | (judged(scores, truth, repeats, f"{procedure}, seed {seed}") if enough(truth) else {}))
+            rows.append(row | (judged(chosen, truth, repeats, f"{procedure}, seed {seed}") if enough(truth) else {}))
     figures = ["tau", "low", "high", "regret", "regret_low", "regret_high", "by_chance"]
     return pd.DataFrame(rows, columns=["target", "procedure", "seed", "paths", *figures])
 
@@ -140,18 +143,33 @@ def quality(found: Iterable[Record], repeats: int = 1000) -> pd.DataFrame:
 def differences(found: Iterable[Record], pairs: Sequence[tuple[str, str]] = PAIRS, repeats: int = 1000) -> pd.DataFrame:
     """One row per target, pair of rankings and seed: `first` minus `second`, in tau and in points of regret.
 
-    The same paths are drawn for both, and a procedure is paired with the other of its own seed. Less regret is better.
+    The same paths are drawn for both, and a procedure is paired with the other of its own seed; several seeds have
+    a row of their "mean" too. Less regret is better.
     """
     rows = []
     for target, (truth, rankings) in retrained_and_scored(found).items():
         for first, second in pairs:
-            for (name, seed), scores in rankings.items():
-                other = rankings.get((second, "" if second in YARDSTICKS else seed))
-                if name == first and other is not None:
-                    row = {"target": target, "first": first, "second": second, "seed": seed, "paths": len(truth)}
-                    rows.append(row | (compared(scores, other, truth, repeats) if enough(truth) else {}))
+            others = {s: rankings.get((second, "" if second in YARDSTICKS else s)) for p, s in rankings if p == first}
+            matched = {(first, s): (rankings[first, s], other) for s, other in others.items() if other is not None}
+            for _, seed, chosen in with_means(matched):
+                row = {"target": target, "first": first, "second": second, "seed": seed, "paths": len(truth)}
+                rows.append(row | (compared(chosen, truth, repeats) if enough(truth) else {}))
     figures = ["tau", "low", "high", "regret", "regret_low", "regret_high"]
     return pd.DataFrame(rows, columns=["target", "first", "second", "seed", "paths", *figures])
+
+
+def with_means(found: Mapping[tuple[str, str], T]) -> Iterator[tuple[str, str, list[T]]]:
+    """Every procedure and seed with its value, and, after the last of several seeds, "mean" with the values of all."""
+    for procedure, keys in itertools.groupby(found, key=lambda key: key[0]):
+        seeds = {seed: found[procedure, seed] for _, seed in keys}
+        yield from ((procedure, seed, [value]) for seed, value in seeds.items())
+        if len(seeds) > 1:
+            yield procedure, MEAN, list(seeds.values())
+
+
+def called(procedure: str, seed: str) -> str:
+    """A ranking's name in figures and tables: "P1, seed 0", "P1, mean", or "multiply-adds", which has no seed."""
+    return ", ".join(part for part in (procedure, seed if seed in ("", MEAN) else f"seed {seed}") if part)
 
 
 def repeatability(found: Iterable[Record]) -> pd.DataFrame:
@@ -174,31 +192,41 @@ def enough(truth: pd.Series) -> bool:
     return len(truth) >= FEWEST_PATHS
 
 
-def judged(scores: pd.Series, truth: pd.Series, repeats: int = 1000, name: str = "scores") -> dict[str, float]:
-    """Tau, regret and their intervals for one ranking. ValueError that says whose scores can't be ranked, and why."""
+def judged(
+    rankings: Sequence[pd.Series], truth: pd.Series, repeats: int = 1000, name: str = "scores"
+) -> dict[str, float]:
+    """Tau, regret and their intervals, of one ranking or of several on average.
+
+    ValueError that says whose scores can't be ranked, and why.
+    """
     try:
-        found = ranking(scores.reindex(truth.index), truth, top=TOP, repeats=repeats)
+        found = [ranking(scores.reindex(truth.index), truth, top=TOP) for scores in rankings]
     except ValueError as fault:
         raise ValueError(f"{name}: {fault}") from None
-    drawn = regrets(scores, truth, bootstrap_draws(len(truth), repeats))
-    figures = {"tau": found.tau, "low": found.interval[0], "high": found.interval[1], "regret": found.regret}
-    return figures | bounds("regret", drawn) | {"by_chance": blind_regret(truth)}
+    draws = bootstrap_draws(len(truth), repeats)
+    taus = bootstrap_taus(np.column_stack([*(scores.reindex(truth.index) for scores in rankings), truth]), draws)
+    figures = {"tau": np.mean([one.tau for one in found]), "regret": np.mean([one.regret for one in found])}
+    drawn = np.mean([regrets(scores, truth, draws) for scores in rankings], axis=0)
+    return figures | bounds("", taus.mean(0)) | bounds("regret_", drawn) | {"by_chance": blind_regret(truth)}
 
 
-def compared(first: pd.Series, second: pd.Series, truth: pd.Series, repeats: int = 1000) -> dict[str, float]:
-    """`first` minus `second` on the same draws of paths."""
-    first, second = first.reindex(truth.index), second.reindex(truth.index)
-    found = difference(first, second, truth, repeats=repeats)
+def compared(pairs: Sequence[tuple[pd.Series, pd.Series]], truth: pd.Series, repeats: int = 1000) -> dict[str, float]:
+    """First minus second on the same draws of paths, for one pair of rankings or for several on average."""
+    pairs = [(first.reindex(truth.index), second.reindex(truth.index)) for first, second in pairs]
     draws, whole = bootstrap_draws(len(truth), repeats), np.arange(len(truth))[None]
-    gap = regrets(first, truth, whole) - regrets(second, truth, whole)
-    drawn = regrets(first, truth, draws) - regrets(second, truth, draws)
-    figures = {"tau": found.tau, "low": found.interval[0], "high": found.interval[1], "regret": float(gap[0])}
-    return figures | bounds("regret", drawn)
+
+    def regret(drawn: np.ndarray) -> np.ndarray:
+        return np.mean([regrets(first, truth, drawn) - regrets(second, truth, drawn) for first, second in pairs], 0)
+
+    gaps = [bootstrap_taus(np.column_stack([*pair, truth]), draws) for pair in pairs]
+    figures = {"tau": np.mean([difference(*pair, truth).tau for pair in pairs]), "regret": float(regret(whole)[0])}
+    drawn = np.mean([one - other for one, other in gaps], axis=0)
+    return figures | bounds("", drawn) | bounds("regret_", regret(draws))
 
 
 def bounds(name: str, values: np.ndarray) -> dict[str, float]:
     """The 95 % percentile interval of bootstrap values."""
-    return dict(zip((f"{name}_low", f"{name}_high"), percentiles(values), strict=True))
+    return dict(zip((f"{name}low", f"{name}high"), percentiles(values), strict=True))
 
 
 def regrets(scores: pd.Series, truth: pd.Series, draws: np.ndarray, top: int = TOP) -> np.ndarray:

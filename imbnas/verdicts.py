@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED
+from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED, MEAN, called
 
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
 QUESTIONS = {
@@ -41,7 +41,7 @@ def differences_in_words(frame: pd.DataFrame) -> str:
 
 def difference_in_words(row: Mapping[str, Any]) -> str:
     """One difference: where, by how much, and whether it can be told."""
-    where = f"{row['target']}, seed {row['seed']}, {row['paths']} paths"
+    where = f"{called(row['target'], row['seed'])}, {row['paths']} paths"
     if math.isnan(row["tau"]):
         return f"{where}: too few for an interval (it takes {FEWEST_PATHS})."
     low, high = row["low"], row["high"]
@@ -67,13 +67,13 @@ def among_random_in_words(frame: pd.DataFrame) -> str:
 
 
 def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
-    """`quality.quality` as texts, a row per ranking and target; seeds are named where there are several.
+    """`quality.quality` as texts, a row per ranking and target; seeds are named where a procedure has several.
 
     Regret is that of the five first, in points; "by chance" is that of five paths drawn blindly.
     """
-    rows, several = [], frame.seed[frame.seed != ""].nunique() > 1
+    rows, several = [], set(frame.procedure[frame.seed == MEAN])
     for row in frame.to_dict("records"):
-        ranking = f"{row['procedure']}, seed {row['seed']}" if row["seed"] and several else row["procedure"]
+        ranking = called(row["procedure"], row["seed"]) if row["procedure"] in several else row["procedure"]
         cells = {"target": row["target"], "ranking": ranking, "paths": row["paths"]}
         if math.isnan(row["tau"]):
             cells |= dict.fromkeys(("τ", "regret", "by chance"), "too few paths")

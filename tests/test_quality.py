@@ -179,8 +179,19 @@ class TestDifferences:
             ("P1", "P0", "1"),
             ("P1", "multiply-adds", "1"),
             ("P1", "multiply-adds", "2"),
+            ("P1", "multiply-adds", "mean"),
         ]
         assert (found.tau == 0).all() and (found.regret == 0).all()
+
+    def test_the_mean_over_two_super_networks_by_hand(self) -> None:
+        """One ranks perfectly and one upside down: on average there is no agreement, in no draw of the paths."""
+        scores = [scores_record("P1", UP), scores_record("P1", DOWN, seed=1)]
+        scores += [scores_record("P0", UP), scores_record("P0", UP, seed=1)]
+        table = quality([*paths(UP), *scores]).set_index(["procedure", "seed"])
+        assert table.loc[("P1", "mean"), ["tau", "low", "high"]].tolist() == pytest.approx([0, 0, 0])
+        assert table.regret["P1", "mean"] == pytest.approx((0 + 5) / 2)  # the five worst scored: 5 points lost
+        row = differences([*paths(UP), *scores], [("P1", "P0")]).set_index("seed").loc["mean"]
+        assert row[["tau", "low", "high"]].tolist() == pytest.approx([-1, -1, -1]) and row.regret == pytest.approx(2.5)
 
     def test_the_interval_is_paired_over_paths(self) -> None:
         found = differences([*paths(UP), scores_record("P0", DOWN), scores_record("P1", MIXED)], [("P1", "P0")], 200)

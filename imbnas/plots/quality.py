@@ -7,13 +7,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from imbnas.plots.theme import BLUE, INK, ORANGE, QUIET, RULE, TINT, axes, note, style
+from imbnas.quality import MEAN, called
 
 MISSING = "not enough retrained paths yet\n\nmake grid GOALS=ranking PROFILE=laptop\nretrains and scores them"
 SHORT = {"overall": "", "head": ", head", "middle": ", middle", "tail": ", tail"}
 
 
 def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> list[Axes]:
-    """Tau and top-5 regret of every ranking on one target, with intervals; yardsticks, which have no seed, are hollow.
+    """Tau and top-5 regret of every ranking on one target, with intervals.
+
+    A dot is one seed, a diamond the mean over all; yardsticks, which have no seed, are hollow.
 
     frame: `quality.quality`. The dashed line on the left is the `ceiling` where there is one, the dotted line on the
     right what five paths drawn blindly lose.
@@ -22,13 +25,14 @@ def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> 
     if rows.empty:
         return [note(axes(1.4), MISSING)]
     left, right = axes(1.4 + 0.34 * len(rows), 1, 2, sharey=True)
-    names = [f"{row.procedure}, seed {row.seed}" if row.seed else row.procedure for row in rows.itertuples()]
+    names = [called(row.procedure, row.seed) for row in rows.itertuples()]
     for place, row in enumerate(rows.itertuples()):
         colour, face = (BLUE, BLUE) if row.seed else (QUIET, "white")
+        look = {"marker": "D" if row.seed == MEAN else "o", "color": colour, "markerfacecolor": face}
         left.plot([row.low, row.high], [place, place], color=colour, linewidth=1.8)
-        left.plot(row.tau, place, "o", color=colour, markerfacecolor=face)
+        left.plot(row.tau, place, **look)
         right.plot([row.regret_low, row.regret_high], [place, place], color=colour, linewidth=1.8)
-        right.plot(row.regret, place, "o", color=colour, markerfacecolor=face)
+        right.plot(row.regret, place, **look)
     left.axvline(0, color=INK, linewidth=0.8)
     if not np.isnan(ceiling):
         left.axvline(ceiling, color=ORANGE, linewidth=1.6, linestyle="--", label="no mistake, one noisy seed")
