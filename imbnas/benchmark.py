@@ -46,7 +46,7 @@ def longtailed(file: Path = LONGTAILED) -> pd.DataFrame:
     if not file.is_file():
         raise ValueError(
             f"there is no table {file.name} in {file.parent}: `make grid GOALS=ranking PROFILE=laptop` retrains the "
-            "paths, `python -m imbnas.quality` then writes it"
+            "paths, `python -m imbnas.longtailed` then writes it"
         )
     return pd.read_csv(file, dtype={"path": str})
 

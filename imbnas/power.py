@@ -119,8 +119,8 @@ def seed_hours(
 ) -> tuple[float, list[str]] | None:
     """Hours that one more seed of a comparison takes on `targets`, and the procedures whose share is estimated.
 
-    A source super-network (unless both are P3), a search for each procedure and target (P0's serves all), and a
-    retraining of every winner. None where the records don't tell.
+    A source super-network, a search for each procedure and target (P0's serves all), and a retraining of every
+    winner. None where the records don't tell.
     """
     table = stage_seconds(found)
     if ("retrain", "any") not in table.index or ("supernet", "source") not in table.index:

@@ -14,17 +14,11 @@ from scipy import stats
 
 from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.evidence import TARGETS
-from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, pooled_sd, sd_interval
+from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, first_seed, pooled_sd, sd_interval
 
 FIGURES = ("tau", "spearman", "partial")
 BETWEEN = ("tau", "low", "high", "spearman", "spearman_low", "spearman_high", "partial", "partial_low", "partial_high")
 COLUMNS = ["first", "first_part", "second", "second_part", "paths", *BETWEEN]
-
-
-def first_seed(runs: pd.DataFrame, target: str) -> pd.DataFrame:
-    """The rows of a target's first seed, by path; runs: `quality.retrained_paths`."""
-    rows = runs[runs.target == target]
-    return rows[rows.seed == rows.seed.min()].set_index("path")
 
 
 def targets_of(runs: pd.DataFrame) -> list[str]:
@@ -118,16 +112,16 @@ def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str,
     """
     rows = runs[runs.target == target]
     table = rows.pivot(index="path", columns="seed", values=part)
-    repeated = table.dropna() if table.shape[1] > 1 else table.iloc[:0]
+    repeated = table.iloc[:, :2].dropna() if table.shape[1] > 1 else table.iloc[:0]  # the seeds that most paths have
     found = {"target": target, "part": part, "paths": len(table), "repeated": len(repeated)}
     found |= dict.fromkeys(("tau", "low", "high", "expected", "expected_low", "expected_high", "perfect"), float("nan"))
     if len(repeated) >= 2:
-        found["tau"] = float(stats.kendalltau(*repeated.iloc[:, :2].to_numpy().T).statistic)
+        found["tau"] = float(stats.kendalltau(*repeated.to_numpy().T).statistic)
     if len(repeated) >= FEWEST_PATHS:
-        drawn = bootstrap_taus(repeated.iloc[:, :2].to_numpy(), bootstrap_draws(len(repeated)))[0]
+        drawn = bootstrap_taus(repeated.to_numpy(), bootstrap_draws(len(repeated)))[0]
         found["low"], found["high"] = percentiles(drawn)
     if len(table) >= FEWEST_PATHS and len(repeated) >= FEWEST_REPEATED:
-        found |= expected(float(table.iloc[:, 0].std(ddof=1)), *pooled_sd(repeated.to_numpy()))
+        found |= expected(float(table.iloc[:, 0].std(ddof=1)), *pooled_sd(row.dropna() for _, row in table.iterrows()))
     return found
 
 

@@ -73,6 +73,12 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
     return table.sort_values(["target", "number", "seed"], ignore_index=True)
 
 
+def first_seed(runs: pd.DataFrame, target: str) -> pd.DataFrame:
+    """The rows of a target's first seed, by path; runs: `retrained_paths`."""
+    rows = runs[runs.target == target]
+    return rows[rows.seed == rows.seed.min()].set_index("path")
+
+
 def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str], pd.Series]:
     """The scores of every record of them, by target, procedure and seed; what scores on the source has target "any".
 
@@ -109,8 +115,8 @@ def retrained_and_scored(found: Iterable[Record]) -> dict[str, tuple[pd.Series, 
     runs = retrained_paths(found, seen)
     scored = scores_of(found, seen)
     targets = {}
-    for target, rows in runs[runs.seed == runs.seed.min()].groupby("target"):
-        rows = rows.set_index("path")
+    for target in sorted(set(runs.target)):
+        rows = first_seed(runs, target)
         names = sorted((procedure, seed) for on, procedure, seed in scored if on in (target, "any"))
         rankings = {(p, s): scored.get((target, p, s), scored.get(("any", p, s))) for p, s in names}
         bare = {s: rankings["P1-untrained", s] for p, s in names if p == "P1-untrained" and ("P1", s) in names}
@@ -254,7 +260,8 @@ def among_random(runs: pd.DataFrame, winners: pd.DataFrame, cap: float) -> pd.Da
     """
     rows = []
     for winner in winners.itertuples():
-        drawn = runs[(runs.target == winner.target) & (runs.seed == runs.seed.min()) & (runs.macs <= cap)].overall
+        drawn = first_seed(runs, winner.target)
+        drawn = drawn.overall[drawn.macs <= cap]
         if len(drawn) >= FEWEST_PATHS:
             rows.append(
                 {"target": winner.target, "procedure": winner.procedure, "accuracy": winner.accuracy}
@@ -286,7 +293,7 @@ def retrained_spread(found: Iterable[Record], target: str = "exp-0.01") -> dict[
     runs = runs[runs.target == target]
     by_path = [group.overall.to_numpy() for _, group in runs.groupby("number")]
     repeated = sum(len(group) > 1 for group in by_path)
-    first = runs[runs.seed == runs.seed.min()].overall
+    first = first_seed(runs, target).overall
     spread = float(first.std(ddof=1)) if len(first) >= FEWEST_PATHS else None
     noise, freedom = pooled_sd(by_path) if repeated >= FEWEST_REPEATED else (None, 0)
     ratio = spread / noise if spread and noise else None

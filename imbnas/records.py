@@ -12,12 +12,14 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+
+from imbnas.revision import revision
 
 SCHEMA = 1
 BLOCKS = ("schema", "stage", "identity", "config", "results", "cost")
@@ -48,15 +50,9 @@ def plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that moves a number."""
-    return {"python": platform.python_version()} | {name: version_of(name) for name in ("imbnas", "torch", "numpy")}
-
-
-def version_of(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+    """Of everything that moves a number; of this library, the `revision` of its code."""
+    others = {name: version(name) for name in ("torch", "numpy")}
+    return {"python": platform.python_version(), "imbnas": revision(), **others}
 
 
 def device_name(device: torch.device) -> str:
@@ -75,8 +71,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write(path: Path, stage: str, config: Any, results: Any, cost: Any) -> dict[str, Any]:
-    """Write the record of one run, whole or not at all, and return it."""
+    """Write the record of one run, whole or not at all, and return it.
+
+    RecordError where the file holds a record of other data: names of data sets are their files', without folders.
+    """
     config = plain(config)
+    refuse_other_data(path, config)
     record = {
         "schema": SCHEMA,
         "stage": stage,
@@ -87,6 +87,19 @@ def write(path: Path, stage: str, config: Any, results: Any, cost: Any) -> dict[
     }
     write_text(path, json.dumps(record, indent=1) + "\n")
     return record
+
+
+def refuse_other_data(path: Path, config: Mapping[str, Any]) -> None:
+    """Two data sets of one file name, in two folders, must not take each other's place."""
+    if not path.exists():
+        return
+    known = read_one(path)["config"]
+    for name in ("source", "data"):
+        if name in known and name in config and known[name] != config[name]:
+            raise RecordError(
+                f"{path} is a record of {name} {known[name]}, this one is of {config[name]}: give one of the two files "
+                "another name, or another folder for the records (out)"
+            )
 
 
 def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:

@@ -13,7 +13,7 @@ from imbnas.space import CellSpace, MacroSpace
 from imbnas.stages import ranking
 from imbnas.stages.common import load_target
 from imbnas.stages.ranking import COUNT, ranked_paths
-from imbnas.stages.search import digits
+from imbnas.stages.search import digits, search_config
 from imbnas.stages.truth import Variant, part_trained, scored, source_of, variants
 from imbnas.stages.validity import arm_called, begin
 from tests.tiny import run
@@ -42,7 +42,7 @@ def test_a_path_of_the_set_is_retrained_as_a_winner_would_be(tmp_path, tiny):
     assert record["results"]["path"]["macs"] == one.space_of_paths.cost(chosen).macs
     assert one.file("path", "05", "exp-0.01").exists()
     winner = {"best": {"path": digits(chosen), "architecture": one.space_of_paths.to_string(chosen)}}
-    records.write(one.file("search", "P1", "exp-0.01"), "search", {}, winner, {})
+    records.write(one.file("search", "P1", "exp-0.01"), "search", search_config(one, "P1"), winner, {})
     assert stages.retrain(one, "P1")["results"]["test"] == record["results"]["test"]
     for wrong in (48, -1):
         with pytest.raises(ValueError, match="expected the number of a path of the set, 0 to 47"):

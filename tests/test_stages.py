@@ -1,9 +1,7 @@
 """Stages on glyphs at the smallest size: a description in, a record out, the same again after a stop."""
 
-import json
 import statistics
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,8 +14,9 @@ from imbnas.stages import common
 from imbnas.stages.common import Clock, named_generator
 from imbnas.stages.gate import figures
 from imbnas.stages.retrain import retrain_config, train_and_test
+from imbnas.stages.search import search_config
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
-from imbnas.training import load_tensors
+from imbnas.training import load_tensors, save_tensors
 from tests.tiny import run
 
 
@@ -123,12 +122,28 @@ def test_equal_winners_share_one_retraining(tmp_path, tiny):
     one = run(tmp_path, target="step-0.01")
     stages.supernet(one)
     found = stages.search(one, "P1")
-    other = json.loads(json.dumps(found))
-    records.write_text(one.file("search", "P2", one.target), json.dumps(other))
+    config = search_config(one, "P2")
+    records.write(one.file("search", "P2", one.target), "search", config, found["results"], found["cost"])
     first, second = stages.retrain(one, "P1"), stages.retrain(one, "P2")
     assert first["results"]["test"] == second["results"]["test"]
     assert len(list((tmp_path / "runs").rglob("retrain-*.safetensors"))) == 1
-    assert second["cost"]["seconds"]["training"] < first["cost"]["seconds"]["training"]
+    assert second["cost"]["training_seconds"] == first["cost"]["training_seconds"]
+
+
+def test_what_another_configuration_left_is_refused(tmp_path, tiny):
+    one = run(tmp_path, target="step-0.01")
+    stages.supernet(one)
+    stages.search(one, "P1")
+    found = records.read_one(one.file("search", "P1", one.target))
+    config = found["config"] | {"precision": "bf16"}
+    records.write(one.file("search", "P1", one.target), "search", config, found["results"], found["cost"])
+    with pytest.raises(ValueError, match="of another configuration .* run this search again"):
+        stages.retrain(one, "P1")
+    weights = one.file("supernet", suffix=".safetensors")
+    tensors, card = load_tensors(weights)
+    save_tensors(weights, tensors, card | {"identity": "0" * 12})
+    with pytest.raises(ValueError, match="trained by another configuration .* run the super-network stage again"):
+        stages.search(one, "P2")
 
 
 def test_a_baseline_is_watched_on_the_test_set_and_not_moved_by_it(tmp_path, tiny):
@@ -224,7 +239,5 @@ def test_work_that_other_code_left_is_not_continued(tmp_path, tiny, monkeypatch)
     one = run(tmp_path)
     now = one.work_file({}, "supernet")
     assert now == one.work_file({}, "supernet") != one.work_file({"seed": 1}, "supernet")
-    monkeypatch.setattr(common, "code", lambda: "other")
+    monkeypatch.setattr(common, "revision", lambda: "other")
     assert one.work_file({}, "supernet") != now
-    seen = {file.name for part in common.COMPUTING for file in common.modules(Path(common.__file__).parents[1] / part)}
-    assert {"operations.py", "loop.py", "splits.py", "losses.py", "adaptation.py"} <= seen

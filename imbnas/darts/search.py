@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
-from imbnas.darts.bilevel import Loss, dominant_eigenvalue, first_order, second_order
+from imbnas.darts.bilevel import Loss, dominant_eigenvalue, first_order, mixed_difference, second_order
 from imbnas.darts.cures import DartsRecipe, SkipDropout, stopping_point
 from imbnas.darts.relaxation import Alpha, check_halves, mixture, start_alpha
 from imbnas.data import Batches, Dataset
@@ -54,7 +54,8 @@ class Search:
         precision: str = "float32",
     ) -> None:
         check_halves(*parts)
-        self.net, self.recipe, self.class_weights, self.precision = net, recipe, class_weights, precision
+        self.net, self.recipe, self.precision = net, recipe, precision
+        self.class_weights = None if class_weights is None else class_weights.to(next(net.parameters()).device)
         streams = [child(generator) for _ in range(5)]
         size = recipe.weights.batch_size
         self.training, self.validation = (
@@ -77,12 +78,12 @@ class Search:
     def total(self) -> int:
         return self.recipe.weights.total_steps(self.training.steps_per_epoch)
 
-    def loss(self, batch: tuple[Tensor, Tensor]) -> Loss:
-        """The loss on one batch as a function of the weights and of α."""
+    def loss(self, batch: tuple[Tensor, Tensor], precision: str | None = None) -> Loss:
+        """The loss on one batch as a function of the weights and of α; `precision`: the search's, if not said."""
         images, labels = batch
 
         def at(weights, alpha: Tensor) -> Tensor:
-            with autocast(images.device, self.precision):
+            with autocast(images.device, precision or self.precision):
                 logits = functional_call(
                     self.net, dict(zip(self.names, weights, strict=True)), (images, mixture(alpha))
                 )
@@ -98,7 +99,7 @@ class Search:
         training = self.training.next()
         if self.step >= recipe.warmup:
             validation = self.validation.next()
-            self.alpha.grad = self.alpha_gradient(self.loss(training), self.loss(validation), rate)
+            self.alpha.grad = self.alpha_gradient(training, validation, rate)
             self.check_finite("gradient of alpha", self.alpha.grad)
             self.architect.step()
             self.found.images += len(validation[1]) + (3 * len(training[1]) if recipe.order == "second" else 0)
@@ -107,13 +108,18 @@ class Search:
         self.step += 1
         self.look()
 
-    def alpha_gradient(self, training: Loss, validation: Loss, rate: float) -> Alpha:
+    def alpha_gradient(self, training: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], rate: float) -> Alpha:
         """∇_α L_val, through the weights' next step where the order is second."""
         if self.recipe.order == "first":
-            return first_order(validation, self.weights, self.alpha)
+            return first_order(self.loss(validation), self.weights, self.alpha)
+
+        def product(_: Loss, *at) -> Alpha:  # bfloat16 would round away the difference of two gradients this close
+            return mixed_difference(self.loss(training, "float32"), *at)
+
         inertia = [self.recipe.weights.momentum * self.optimizer.state[w]["momentum_buffer"] for w in self.weights]
         options = {"inertia": inertia, "decay": self.recipe.weights.weight_decay}
-        return second_order(training, validation, self.weights, self.alpha, rate, **options)
+        losses = self.loss(training), self.loss(validation)
+        return second_order(*losses, self.weights, self.alpha, rate, product, **options)
 
     def weights_step(self, batch: tuple[Tensor, Tensor], rate: float) -> None:
         """One step of w under the mixture as it is."""
@@ -185,7 +191,10 @@ class Search:
             self.optimizer.state[w]["momentum_buffer"].copy_(momentum[name])
         with torch.no_grad():
             self.alpha.copy_(tensors["alpha"])
-        self.architect.state[self.alpha].update(part("adam"))
+        moments = {
+            name: value if name == "step" else value.to(self.alpha.device) for name, value in part("adam").items()
+        }
+        self.architect.state[self.alpha].update(moments)
         for stream in ("training", "validation"):
             getattr(self, stream).load_state_dict(part(stream))
         if self.dropout:

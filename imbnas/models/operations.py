@@ -90,7 +90,7 @@ class Reduction(nn.Module):
         self.residual = nn.Sequential(
             ReLUConvBN(inputs, outputs, 3, affine, stride=2), ReLUConvBN(outputs, outputs, 3, affine)
         )
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1, bias=False))
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.residual(x) + self.shortcut(x)

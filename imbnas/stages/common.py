@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ from imbnas import profiles, records
 from imbnas.data import BENCHMARKS, Dataset, Split, eval_batches, load, parse_target, split
 from imbnas.losses import class_weights
 from imbnas.profiles import Profile, Scoring
+from imbnas.revision import revision
 from imbnas.space import Space, parse_space
-
-COMPUTING = ("data", "space", "models", "training", "adaptation.py", "evaluation.py", "evolution.py", "losses.py")
 
 
 def named_generator(seed: int, *names: str) -> torch.Generator:
@@ -30,22 +29,7 @@ def named_generator(seed: int, *names: str) -> torch.Generator:
 
 def work_name(name: str, config: Any) -> str:
     """The name of unfinished work: what it is of, its configuration, and the code that computes it."""
-    return f"{name}-{records.identity(records.plain(config))}-{code()}"
-
-
-@cache
-def code() -> str:
-    """Six hexadecimal digits of the modules that decide a result: work that other code left is not continued."""
-    library = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for file in sorted(file for part in COMPUTING for file in modules(library / part)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:6]
-
-
-def modules(part: Path) -> list[Path]:
-    """The files of a package, or of a module."""
-    return list(part.rglob("*.py")) if part.is_dir() else [part]
+    return f"{name}-{records.identity(records.plain(config))}-{revision()}"
 
 
 def best_device() -> torch.device:

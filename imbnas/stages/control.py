@@ -1,6 +1,6 @@
 """The control row: P0's backbone, unadapted, ranked on the target by a ridge classifier per path.
 
-Whatever it gains over P0 comes from looking at the target's validation images, not from adapting the super-network.
+Whatever it gains over P0 comes from looking at the target's images, not from adapting the super-network.
 """
 
 import torch

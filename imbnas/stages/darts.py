@@ -1,7 +1,5 @@
 """Searches of NAS-Bench-201 cells at one price: DARTS, one path at a time, at random; judged by what is published."""
 
-import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +29,8 @@ from imbnas.stages.common import (
     scoring_batches,
     work_name,
 )
-from imbnas.training import PathSampler, Recipe, Unfinished, fit
+from imbnas.stages.search import Kept, digits
+from imbnas.training import PathSampler, Recipe, fit
 
 STUDY = profiles.FOLDER / "studies" / "darts.yaml"
 METHODS = ("darts", "evolution", "random-paths", "stand-alone")
@@ -112,10 +111,6 @@ class Attempt:
     kept: Path
     clock: Clock
 
-    @property
-    def over(self) -> bool:
-        return self.clock.deadline is not None and time.monotonic() > self.clock.deadline
-
     def draws(self, name: str) -> torch.Generator:
         return named_generator(self.seed, "darts", name)
 
@@ -155,6 +150,7 @@ def run_arm(arm: Arm, seed: int = 0, out: str = "", max_seconds: float | None = 
     attempt = Attempt(arm, seed, target, kept, clock)
     with clock.part("search"):
         path, more = {"darts": relaxed, "stand-alone": stand_alone_cells}.get(arm.method, one_path)(attempt)
+    clock.seconds["search"] = more.pop("seconds")  # those before a stop too
     results = {"split": target.split.hash, "best": judged(arm.space, path), **more}
     return records.write(folder / "darts" / f"{name}.json", "darts", config, results, cost(clock, device))
 
@@ -163,7 +159,7 @@ def judged(space: CellSpace, path: PathOf) -> dict[str, Any]:
     """A cell, how many skips and 3x3 convolutions it has, and the published accuracies of it (percent)."""
     text = space.to_string(path)
     return {
-        "path": "".join(map(str, path)),
+        "path": digits(path),
         "architecture": text,
         "skips": path.count(space.operations.index("skip_connect")),
         "convolutions": path.count(space.operations.index("nor_conv_3x3")),
@@ -190,6 +186,7 @@ def relaxed(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
     )
     return discretise(arm.space, found.alpha), {
         "images": found.images,
+        "seconds": found.seconds,
         "turns": list(found.trajectory),
         "mixture": [mixture(alpha).tolist() for alpha in found.trajectory.values()],
         "losses": found.losses[:: max(1, len(found.losses) // 200)],
@@ -217,17 +214,10 @@ def one_path(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
     kinds = {name: value for name, value in vars(arm.search).items() if name != "cost_samples"}
     budget = {"budget": arm.search.population * (arm.search.generations + 1)}
     how, options = (evolve, kinds) if arm.method == "evolution" else (random_search, budget)
-    file = attempt.kept / "search.json"
-
-    def keep(state: dict[str, Any]) -> None:
-        records.write_text(file, json.dumps(state))
-        if attempt.over:
-            raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
-
-    state = json.loads(file.read_text()) if file.exists() else None
-    found = how(arm.space, score, attempt.draws("search"), **options, state=state, on_scored=keep)
-    scored = {"".join(map(str, path)): value for path, value in found.scored.items()}
-    return found.best, {"images": log.images, "scored": scored}
+    kept = Kept(attempt.kept / "search.json", attempt.clock)
+    found = how(arm.space, score, attempt.draws("search"), **options, state=kept.state, on_scored=kept.keep)
+    scored = {digits(path): value for path, value in found.scored.items()}
+    return found.best, {"images": log.images, "scored": scored, "seconds": log.seconds + kept.seconds}
 
 
 def stand_alone_cells(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
@@ -245,8 +235,9 @@ def stand_alone_cells(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
         batches = attempt.batches(f"data {number}")
         logs.append(fit(net, net, batches, arm.steps(1 / arm.cells), checkpoint=file, **attempt.options))
         scores.append(validated(net, target))
-    found = {"".join(map(str, path)): score for path, score in zip(cells, scores, strict=True)}
-    return cells[scores.index(max(scores))], {"images": sum(log.images for log in logs), "scored": found}
+    found = {digits(path): score for path, score in zip(cells, scores, strict=True)}
+    images, seconds = (sum(getattr(log, name) for log in logs) for name in ("images", "seconds"))
+    return cells[scores.index(max(scores))], {"images": images, "scored": found, "seconds": seconds}
 
 
 def validated(net: SubNet, target: Target) -> float:

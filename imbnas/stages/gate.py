@@ -10,7 +10,7 @@ from imbnas.models import SuperNet
 from imbnas.space import Path
 from imbnas.stages.common import Clock, Run, Target, best_device, cost, load_target, named_generator, progress
 from imbnas.stages.search import digits, scorer, tau
-from imbnas.stages.supernet import load_supernet, supernet_config
+from imbnas.stages.supernet import load_source, supernet_config
 
 
 def gate_config(run: Run, paths: int) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def gate(run: Run, paths: int = 24) -> dict[str, Any]:
     """
     config, clock, device = gate_config(run, paths), Clock(run.max_seconds), best_device()
     target = load_target(run.target_data, run.target, run.split_seed, device)
-    source = load_supernet(run.file("supernet", suffix=".safetensors"), run.space_of_paths, device)
+    source = load_source(run, device)
     drawn = random_paths(run, paths)
     by_seed = {f"P1-s{seed}": classifier_scores(run, seed, source, target, drawn, config, clock) for seed in seeds(run)}
     with clock.part("scoring"):

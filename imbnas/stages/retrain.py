@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from imbnas import records
-from imbnas.data import Batches, eval_batches
+from imbnas.data import Batches, eval_batches, load
 from imbnas.evaluation import accuracy, confusion
 from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
@@ -21,7 +20,7 @@ from imbnas.stages.common import (
     named_generator,
     progress,
 )
-from imbnas.stages.search import digits, max_cost, search_file
+from imbnas.stages.search import digits, max_cost, search_config, search_file
 from imbnas.training import fit
 
 BASELINES = ("resnet32-ce", "resnet32-drw")
@@ -45,12 +44,20 @@ def retrain_config(run: Run, network: str, reweight: bool = True) -> dict[str, A
 
 def retrain(run: Run, procedure: str) -> dict[str, Any]:
     """Retrain the path that `procedure` found for this target."""
-    found = records.read_one(search_file(run, procedure))["results"]["best"]
+    found = winner(run, procedure)
     path = tuple(map(int, found["path"]))
     record_file = run.file("retrain", procedure, run.target)
     config = retrain_config(run, found["path"])
     net = SubNet(run.space_of_paths, path, load_classes(run), named_generator(run.seed, "retrain", found["path"]))
     return train_and_test(run, net, config, record_file, {"procedure": procedure, "best": found})
+
+
+def winner(run: Run, procedure: str) -> dict[str, Any]:
+    """What the search of `procedure` found; refused where another configuration than the run's has searched."""
+    record = records.read_one(file := search_file(run, procedure))
+    if record["config"] != records.plain(search_config(run, procedure)):
+        raise ValueError(f"{file} is of another configuration than the profile now names: run this search again")
+    return record["results"]["best"]
 
 
 def largest(run: Run) -> dict[str, Any]:
@@ -87,7 +94,7 @@ def baseline(run: Run, name: str) -> dict[str, Any]:
 
 
 def load_classes(run: Run) -> int:
-    return load_target(run.target_data, run.target, run.split_seed, torch.device("cpu")).dataset.num_classes
+    return load(run.target_data).num_classes
 
 
 def train_and_test(
@@ -123,6 +130,7 @@ def train_and_test(
             report=progress(f"retrain {more['procedure']} {run.target} s{run.seed}"),
             on_epoch=watched if watch else None,
         )
+    clock.seconds["training"] = log.seconds  # those before a stop too
     with clock.part("test"):
         tested = test(net, target)
     records.write_curves(file.with_suffix(".csv"), log.rows)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from imbnas.stages.common import (
     scoring_batches,
 )
 from imbnas.stages.control import ridge_scores
-from imbnas.stages.supernet import load_supernet, supernet_config
+from imbnas.stages.supernet import load_source, supernet_config
 from imbnas.training import Log, Unfinished
 
 PathOf = tuple[int, ...]
@@ -81,6 +82,7 @@ def search(run: Run, procedure: str) -> dict[str, Any]:
     with clock.part("adaptation"):
         shared = adaptation(procedure)
         net, log = adapted(run, shared, target, search_config(run, shared), clock.deadline, device)
+    clock.seconds["adaptation"] = log.seconds
     with clock.part("search"):
         found, cap = run_search(run, net, target, config, clock)
     records.write_curves(search_file(run, procedure, ".csv"), log.rows)
@@ -99,8 +101,7 @@ def adapted(
 ) -> tuple[SuperNet, Log]:
     """The super-network that `procedure` makes for the target."""
     if procedure in ("P0", "control"):
-        source = run.file("supernet", suffix=".safetensors")
-        return adapt_p0(load_supernet(source, run.space_of_paths, device))
+        return adapt_p0(load_source(run, device))
     recipe, names = config["recipe"], ("adapt", procedure, run.target)
     data = named_generator(run.seed, *names, "data")
     batches = Batches(target.dataset, target.split.search_train, recipe.batch_size, data)
@@ -117,7 +118,7 @@ def adapted(
     if config["supernet"] == "untrained":
         source = SuperNet(run.space_of_paths, classes, named_generator(run.seed, "untrained", "weights")).to(device)
     else:
-        source = load_supernet(run.file("supernet", suffix=".safetensors"), run.space_of_paths, device)
+        source = load_source(run, device)
     adapt = {"P1": adapt_p1, "P2": adapt_p2}[procedure]
     return adapt(source, classes, batches, recipe, generator, **options)
 
@@ -129,12 +130,7 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
     scores = scores_of(run, net, target, config)
     state_file = run.work_file(config, "search", procedure, where, suffix=".state.json")
     report = progress(f"search {procedure} {where} s{run.seed}")
-
-    def keep(state: dict[str, Any]) -> None:
-        records.write_text(state_file, json.dumps(state))
-        if clock.over:
-            raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
-
+    kept = Kept(state_file, clock)
     kind, options = way_to_search(run, procedure)
     found = kind(
         space,
@@ -142,11 +138,31 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
         named_generator(run.seed, "search", procedure, where),
         **options,
         allowed=lambda path: space.cost(path).macs <= cap,
-        state=json.loads(state_file.read_text()) if state_file.exists() else None,
-        on_scored=keep,
+        state=kept.state,
+        on_scored=kept.keep,
         on_generation=lambda g: report(f"generation {g.number} · best {g.best:.2f} · mean {g.mean:.2f}"),
     )
     return found, cap
+
+
+class Kept:
+    """A search's state on disk, with the seconds that it has taken, those before a stop too."""
+
+    def __init__(self, file: Path, clock: Clock) -> None:
+        self.file, self.clock, self.begin = file, clock, time.monotonic()
+        known = json.loads(file.read_text()) if file.exists() else {"state": None, "seconds": 0.0}
+        self.state, self.before = known["state"], known["seconds"]
+        clock.seconds["search"] = self.before
+
+    @property
+    def seconds(self) -> float:
+        return self.before + time.monotonic() - self.begin
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Write it; `Unfinished` where the time is over."""
+        records.write_text(self.file, json.dumps({"state": state, "seconds": self.seconds}))
+        if self.clock.over:
+            raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
 
 
 def way_to_search(run: Run, procedure: str) -> tuple[Callable[..., Search], dict[str, int | float]]:

@@ -53,6 +53,7 @@ def supernet(run: Run) -> dict[str, Any]:
             deadline=clock.deadline,
             report=progress(f"supernet {run.source} s{run.seed}"),
         )
+    clock.seconds["training"] = log.seconds  # those before a stop too
     save_supernet(run.file("supernet", suffix=".safetensors"), net, records.identity(records.plain(config)))
     records.write_curves(run.file("supernet", suffix=".csv"), log.rows)
     results = {
@@ -70,13 +71,24 @@ def save_supernet(file: Path, net: SuperNet, identity: str) -> None:
     save_tensors(file, dict(net.state_dict()), card)
 
 
-def load_supernet(file: Path, space: Space, device: torch.device) -> SuperNet:
-    """The super-network of a checkpoint; refused where it does not fit `space`."""
+def load_source(run: Run, device: torch.device) -> SuperNet:
+    """The source super-network of a run; refused where another configuration than the run's has trained it."""
+    identity = records.identity(records.plain(supernet_config(run)))
+    return load_supernet(run.file("supernet", suffix=".safetensors"), run.space_of_paths, device, identity)
+
+
+def load_supernet(file: Path, space: Space, device: torch.device, identity: str | None = None) -> SuperNet:
+    """The super-network of a checkpoint; refused where it is not over `space`, or not of the `identity` asked for."""
     if not file.exists():
         raise ValueError(f"no super-network {file}: run the super-network stage of this profile and seed first")
     tensors, card = load_tensors(file)
     if card.get("space") != space.name:
         raise ValueError(f"{file} holds a super-network over {card.get('space')}, not over {space.name}")
+    if identity is not None and card.get("identity") != identity:
+        raise ValueError(
+            f"{file} was trained by another configuration ({card.get('identity')}) than the profile now names "
+            f"({identity}): run the super-network stage again"
+        )
     net = SuperNet(space, int(card["classes"]), torch.Generator())
     net.load_state_dict(tensors)
     return net.to(device)

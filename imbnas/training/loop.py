@@ -183,7 +183,10 @@ def fit(
         if ends_epoch or due or over or device.type == "cpu":
             collect(run, pending)
         if ends_epoch:
-            close_epoch(run, total, report, {} if on_epoch is None else on_epoch())
+            run.take_time()
+            more = {} if on_epoch is None else on_epoch()
+            run.resume_clock()  # what is looked at beside the training is no part of its time
+            close_epoch(run, total, report, more)
         if due:
             run.save(checkpoint)
             saved = time.monotonic()

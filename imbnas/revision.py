@@ -1,0 +1,33 @@
+"""Which code computes a result: a name that changes when the code does, and not with its comments or its layout."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+LIBRARY = Path(__file__).parent
+TRAINING = ("data", "space", "models", "training", "losses.py", "adaptation.py", "evaluation.py", "evolution.py")
+COMPUTING = (*TRAINING, "darts", "stages")
+
+
+@cache
+def revision(*parts: str) -> str:
+    """Six hexadecimal digits of the modules and packages named, by default of all that decide a result."""
+    digest = hashlib.sha256()
+    for file in sorted(file for part in parts or COMPUTING for file in modules(LIBRARY / part)):
+        digest.update(meaning(file.read_text()).encode())
+    return digest.hexdigest()[:6]
+
+
+def modules(part: Path) -> list[Path]:
+    """The files of a package, or of a module."""
+    return list(part.rglob("*.py")) if part.is_dir() else [part]
+
+
+def meaning(source: str) -> str:
+    """The code without what moves no number: comments, docstrings, layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.unparse(tree)

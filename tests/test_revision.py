@@ -1,0 +1,34 @@
+"""The name of the code: it follows what the code does, and neither its comments nor its layout."""
+
+from pathlib import Path
+
+from imbnas import revision
+
+CODE = '''"""A module."""
+RATE = 0.1  # per step
+
+
+def step(x):
+    """One step."""
+    return x - RATE * x
+'''
+
+
+def test_comments_docstrings_and_layout_do_not_count() -> None:
+    bare = "RATE = 0.1\ndef step(x):\n    return (x\n      - RATE * x)\n"
+    assert revision.meaning(CODE) == revision.meaning(bare)
+    assert revision.meaning(CODE) != revision.meaning(CODE.replace("0.1", "0.2"))
+    assert revision.meaning(CODE) != revision.meaning(CODE.replace("x - RATE", "x + RATE"))
+
+
+def test_everything_that_decides_a_result_counts(tmp_path: Path, monkeypatch) -> None:
+    seen = {file.name for part in revision.COMPUTING for file in revision.modules(revision.LIBRARY / part)}
+    assert {"operations.py", "loop.py", "splits.py", "losses.py", "adaptation.py", "cures.py", "retrain.py"} <= seen
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "cell.py").write_text(CODE)
+    (tmp_path / "losses.py").write_text(CODE)
+    monkeypatch.setattr(revision, "LIBRARY", tmp_path)
+    names = revision.revision.__wrapped__
+    before, only = names("models", "losses.py"), names("losses.py")
+    (tmp_path / "models" / "cell.py").write_text(CODE.replace("0.1", "0.3"))
+    assert names("models", "losses.py") != before and names("losses.py") == only
