@@ -149,6 +149,11 @@ def test_names_read_back(space):
     assert parse_space(space.name) == space
 
 
+def test_layers_may_be_a_list():
+    space = MacroSpace(16, [2, 2, 2])
+    assert space == MacroSpace(16, (2, 2, 2)) and space.cost((1,) * 6) == MacroSpace(16, (2, 2, 2)).cost((1,) * 6)
+
+
 @pytest.mark.parametrize("name", ["", "cell3", "cell2-c16-n1", "cell3-c0-n1", "macro-w33-4-4-4", "macro-w32-4-4"])
 def test_unknown_spaces_are_refused(name):
     with pytest.raises(ValueError, match="expected"):

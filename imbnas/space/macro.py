@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
@@ -22,11 +23,12 @@ class MacroSpace(Space):
     """
 
     width: int = 32
-    layers: tuple[int, int, int] = (4, 4, 4)
+    layers: Sequence[int] = (4, 4, 4)
 
     operations: ClassVar[tuple[str, ...]] = ("skip", "conv3x3", "conv3x3_twice", "bottleneck5x5")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))  # a space must be hashable, which a list is not
         if self.width < 2 or self.width % 2:
             raise ValueError(f"{self}: expected an even width, which the bottleneck halves")
         if len(self.layers) != STAGES or min(self.layers) < 1:
