@@ -6,10 +6,13 @@
 # 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, ranking, validity, darts.
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import yaml
+
+from imbnas.revision import TRAINING, revision
 
 PROFILE = config.get("profile", "smoke")
 SETTINGS = yaml.safe_load(Path(f"profiles/{PROFILE}.yaml").read_text())
@@ -32,7 +35,8 @@ RANKED_ON = ASKED or ["exp-0.01"]
 ON_SOURCE = ["P0", "P0-tracked"]
 SCORED = ["control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3"]
 
-PLACE = f"{PROFILE}/{Path(SOURCE).stem}-{Path(DATA).stem}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")
+SOURCE_NAME, DATA_NAME = (Path(data).name.removesuffix(".npz") for data in (SOURCE, DATA))
+PLACE = f"{PROFILE}/{SOURCE_NAME}-{DATA_NAME}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")
 RECORDS = f"{OUT}/{PLACE}"
 RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept when a job fails
 CHAPTER = {
@@ -41,15 +45,24 @@ CHAPTER = {
     "ranking": "book/11-ranking.ipynb",
     **{p: f"book/{number:02d}-{p.lower()}.ipynb" for number, p in enumerate(PROCEDURES, 6)},
 }
-GRID = f"-p profile {PROFILE} -p source {SOURCE} -p target_data {DATA} -p space {SPACE} -p split_seed {SPLIT} -p out {OUT}"
+GIVEN = {"profile": PROFILE, "source": SOURCE, "target_data": DATA, "space": SPACE, "split_seed": SPLIT, "out": OUT}
+GRID = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in GIVEN.items())
 RUN = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output {GRID}"
 # the executed chapter, its log, and, where it fails, its one message
-END = f" {{params.nb}} {{log.nb}} > {{log.text}} 2>&1 || {{{{ {sys.executable} tools/why.py {{log.text}}; exit 1; }}}}"
+END = (
+    f" {{params.nb}} {{log.nb:q}} > {{log.text:q}} 2>&1"
+    f" || {{{{ {sys.executable} tools/why.py {{log.text:q}}; exit 1; }}}}"
+)
 
 
-def library(*modules):
-    """The modules that decide what a stage computes: when one changes, the stage runs again."""
-    return [f"imbnas/{module}" for module in modules]
+def code(*modules):
+    """The code that decides what a stage computes, in six digits: when it changes, comments aside, the stage runs again."""
+    return revision(*TRAINING, "stages/common.py", *(f"stages/{module}.py" for module in modules))
+
+
+def files(*data):
+    """Data sets that are files: when one changes, what was made of it is made again."""
+    return [str(file) for file in map(Path, data) if file.is_file()]
 
 
 def settings(*names):
@@ -67,13 +80,23 @@ wildcard_constraints:
     number=r"\d\d",
 
 
-localrules: table
+localrules: table, table_2
 
 
+# every record is asked for, not the table alone: one that was deleted is made again
 rule table:
+    input:
+        f"{RECORDS}/table-2.csv",
+        expand("{r}/supernet-s{s}.json", r=RECORDS, s=SEEDS),
+        expand("{r}/search-P0-s{s}.json", r=RECORDS, s=SEEDS),
+        expand("{r}/search-{p}-{t}-s{s}.json", r=RECORDS, p=PROCEDURES[1:], t=TARGETS, s=SEEDS),
+        expand("{r}/retrain-{p}-{t}-s{s}.json", r=RECORDS, p=PROCEDURES, t=TARGETS, s=SEEDS),
+
+
+rule table_2:
     input: expand("{r}/retrain-{p}-{t}-s{s}.json", r=RECORDS, p=PROCEDURES, t=TARGETS, s=SEEDS)
     output: f"{RECORDS}/table-2.csv"
-    shell: "{sys.executable} -m imbnas.evidence {RECORDS} {output}"
+    shell: "{sys.executable} -m imbnas.evidence {RECORDS:q} {output:q}"
 
 
 rule baselines:
@@ -85,9 +108,9 @@ rule controls:
 
 
 rule supernet:
-    input: library("models", "training", "adaptation.py", "stages/supernet.py")
+    input: files(SOURCE)
     output: json=f"{RECORDS}/supernet-s{{seed}}.json", weights=f"{RECORDS}/supernet-s{{seed}}.safetensors"
-    params: settings=settings("supernet"), nb=CHAPTER["supernet"]
+    params: settings=settings("supernet"), code=code("supernet"), nb=CHAPTER["supernet"]
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -95,9 +118,9 @@ rule supernet:
 
 
 rule search_source:
-    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", library("evolution.py", "evaluation.py", "stages/search.py")
+    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE)
     output: f"{RECORDS}/search-P0-s{{seed}}.json"
-    params: settings=settings("search", "scoring"), nb=CHAPTER["P0"]
+    params: settings=settings("search", "scoring"), code=code("search"), nb=CHAPTER["P0"]
     log: nb=f"{RUNS}/search-P0-s{{seed}}.ipynb", text=f"{RUNS}/search-P0-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -110,10 +133,11 @@ def start(wildcards):
 
 
 rule search:
-    input: start, library("evolution.py", "evaluation.py", "adaptation.py", "training", "stages/search.py")
+    input: start, files(DATA)
     output: f"{RECORDS}/search-{{procedure}}-{{target}}-s{{seed}}.json"
     params:
         settings=lambda w: settings("search", "scoring", w.procedure.lower()),
+        code=code("search"),
         nb=lambda w: CHAPTER[w.procedure],
     log:
         nb=f"{RUNS}/search-{{procedure}}-{{target}}-s{{seed}}.ipynb",
@@ -132,9 +156,9 @@ def found(wildcards):
 
 
 rule retrain:
-    input: found, library("models", "training", "stages/retrain.py")
+    input: found, files(DATA)
     output: f"{RECORDS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.json"
-    params: settings=settings("retrain"), nb=CHAPTER["retrain"]
+    params: settings=settings("retrain"), code=code("retrain"), nb=CHAPTER["retrain"]
     log:
         nb=f"{RUNS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.ipynb",
         text=f"{RUNS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.txt",
@@ -146,9 +170,9 @@ rule retrain:
 
 
 rule baseline:
-    input: library("models", "training", "stages/retrain.py")
+    input: files(DATA)
     output: f"{RECORDS}/baseline-{{baseline}}-{{target}}-s{{seed}}.json"
-    params: settings=settings("retrain"), nb=CHAPTER["retrain"]
+    params: settings=settings("retrain"), code=code("retrain"), nb=CHAPTER["retrain"]
     log:
         nb=f"{RUNS}/baseline-{{baseline}}-{{target}}-s{{seed}}.ipynb",
         text=f"{RUNS}/baseline-{{baseline}}-{{target}}-s{{seed}}.txt",
@@ -162,9 +186,12 @@ rule baseline:
 rule search_compared:
     input:
         f"{RECORDS}/supernet-s{{seed}}.safetensors",
-        library("evolution.py", "evaluation.py", "adaptation.py", "training", "stages/control.py", "stages/search.py"),
+        files(DATA),
     output: f"{RECORDS}/search-{{compared}}-{{target}}-s{{seed}}.json"
-    params: settings=settings("search", "scoring", "p1"), nb=lambda w: CHAPTER[COMPARED[w.compared]]
+    params:
+        settings=settings("search", "scoring", "p1"),
+        code=code("search", "control"),
+        nb=lambda w: CHAPTER[COMPARED[w.compared]],
     log:
         nb=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.ipynb",
         text=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.txt",
@@ -185,9 +212,13 @@ rule ranking:
 
 
 rule path:
-    input: library("models", "training", "stages/retrain.py")
+    input: files(DATA)
     output: f"{RECORDS}/path-{{number}}-{{target}}-s{{seed}}.json"
-    params: settings=settings("retrain"), nb=CHAPTER["ranking"], number=lambda w: int(w.number)
+    params:
+        settings=settings("retrain"),
+        code=code("retrain", "ranking"),
+        nb=CHAPTER["ranking"],
+        number=lambda w: int(w.number),
     log:
         nb=f"{RUNS}/path-{{number}}-{{target}}-s{{seed}}.ipynb",
         text=f"{RUNS}/path-{{number}}-{{target}}-s{{seed}}.txt",
@@ -197,11 +228,12 @@ rule path:
 
 
 rule scores:
-    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", library("evaluation.py", "adaptation.py", "stages/ranking.py")
+    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE, DATA)
     output: f"{RECORDS}/scores-{{scored}}-s{{seed}}.json"
     wildcard_constraints: scored=f"{'|'.join(ON_SOURCE)}|({'|'.join(SCORED)})-({TARGET})"
     params:
         settings=settings("scoring", "p1", "p2", "p3"),
+        code=code("ranking", "search", "control"),
         nb=CHAPTER["ranking"],
         chosen=lambda w: f"-p procedure {scored_by(w)[0]} -p target {scored_by(w)[1]}",
     log: nb=f"{RUNS}/scores-{{scored}}-s{{seed}}.ipynb", text=f"{RUNS}/scores-{{scored}}-s{{seed}}.txt"
@@ -219,7 +251,7 @@ def scored_by(wildcards):
 # ---- the studies of a chapter that belong to no profile: make grid GOALS="validity darts" SEEDS="0 1 2"
 VALIDITY = yaml.safe_load(Path("profiles/studies/validity.yaml").read_text())
 VALIDITY_RUNS = str(Path(OUT).parent / "runs" / "validity")
-STUDY = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output -p out {OUT}"
+STUDY = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output -p out {shlex.quote(OUT)}"
 
 
 rule validity:
@@ -227,10 +259,10 @@ rule validity:
 
 
 rule validity_arm:
-    input: library("models", "training", "evaluation.py", "stages/validity.py")
     output: f"{OUT}/validity/{{arm}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps(VALIDITY["base"] | (VALIDITY["arms"][w.arm] or {}), sort_keys=True),
+        code=code("validity"),
         nb=CHAPTER["supernet"],
     wildcard_constraints: arm="|".join(VALIDITY["arms"])
     log: nb=f"{VALIDITY_RUNS}/{{arm}}-s{{seed}}.ipynb", text=f"{VALIDITY_RUNS}/{{arm}}-s{{seed}}.txt"
@@ -248,10 +280,10 @@ rule darts:
 
 
 rule darts_search:
-    input: library("darts", "models", "training", "stages/darts.py")
     output: f"{OUT}/darts/{{arm}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps(DARTS["base"] | (DARTS["arms"][w.arm] or {}), sort_keys=True),
+        code=code("darts") + revision("darts"),
         nb="book/03-darts.ipynb",
     wildcard_constraints: arm="|".join(DARTS["arms"])
     log: nb=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.ipynb", text=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.txt"

@@ -70,6 +70,14 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """RecordError, before anything is trained, where `folder` can't be written or made."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is a file" if not there.is_dir() else "can't be written"
+        raise RecordError(f"out is {folder}, but {there} {what}: name a folder that can be made or written")
+
+
 def write(path: Path, stage: str, config: Any, results: Any, cost: Any) -> dict[str, Any]:
     """Write the record of one run, whole or not at all, and return it.
 

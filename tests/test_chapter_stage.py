@@ -1,5 +1,6 @@
 """A chapter as a stage: what its parameters may be, what becomes of them, and what a headless run shows."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from imbnas.stages import chapter
-from imbnas.stages.chapter import batch, on_frozen_backbone, runs, stand_alone, unadapted
+from imbnas.stages.chapter import batch, on_frozen_backbone, runs, stand_alone, study, unadapted
 from imbnas.training import Unfinished
 
 GIVEN = {"profile": "smoke", "target": "exp-0.01", "seed": 0, "max_seconds": None, "In": [], "_": 3}
@@ -83,6 +84,35 @@ class TestBatch:
             "unfinished: stopped after 3 of 9 steps; run the same line again to continue\n"
         )
 
+    def test_a_list_of_targets_shares_its_seconds(self) -> None:
+        left = []
+
+        def stage(run) -> dict[str, Any]:
+            left.append(run.max_seconds)
+            time.sleep(0.02)
+            return {"stage": "fake", "identity": "0"}
+
+        batch(GIVEN | {"target": ["balance", "exp-0.1", "exp-0.01"], "max_seconds": 0.03}, stage)
+        assert left[0] > 0.02 and left[1] <= 0.01 and left[2] == 1e-3
+
+    def test_a_misspelt_profile_is_refused_where_nothing_would_run(self) -> None:
+        with pytest.raises(ValueError, match="unknown parameter profle; did you mean profile"):
+            batch(GIVEN | {"profile": "", "profle": "smoke"}, fake_stage([]))
+        with pytest.raises(ValueError, match="unknown parameter amr"):
+            study({"arm": "", "amr": "first-order"}, fake_stage([]), arm="")
+
+    def test_without_a_profile_nothing_runs(self) -> None:
+        seen: list[tuple[str, str]] = []
+        batch(GIVEN | {"profile": ""}, fake_stage(seen))
+        assert seen == []
+
+    def test_a_place_for_records_that_can_not_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        seen: list[tuple[str, str]] = []
+        with pytest.raises(ValueError, match="file is a file: name a folder that can be made"):
+            batch(GIVEN | {"out": str(tmp_path / "file" / "results")}, fake_stage(seen))
+        assert seen == []
+
     def test_every_procedure_has_its_stage(self, monkeypatch: pytest.MonkeyPatch) -> None:
         called = []
         for name in ("retrain", "baseline", "search"):
@@ -117,8 +147,7 @@ from imbnas import stages
 def stage(run, marked):
     return {"stage": "fake", "identity": run.target}
 
-if profile:
-    stages.batch(globals(), stage, marked=marked)
+stages.batch(globals(), stage, marked=marked)
 """
 READ_ON = 'Path(marked).write_text("the reading part ran")'
 

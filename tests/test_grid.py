@@ -144,7 +144,7 @@ def test_a_record_run_in_two_slices_on_fresh_machines_leaves_the_records_of_the_
     assert len(expected) == 3 and records(folder) == expected
     assert len(list((folder / "results").rglob("*.csv"))) == 3
     plan = grid(folder, "--dry-run")
-    assert re.search(r"^total +28$", plan, re.M)  # of 31 steps, three are done
+    assert re.search(r"^total +29$", plan, re.M)  # of 32 steps, three are done
 
 
 def test_a_killed_grid_goes_on_to_the_same_records(undisturbed: Path, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_killed_grid_goes_on_to_the_same_records(undisturbed: Path, tmp_path: 
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     steps = re.search(r"of (\d+) steps", grid(folder))
-    assert steps and int(steps[1]) < 31  # what was finished before the kill is not run again
+    assert steps and int(steps[1]) < 32  # what was finished before the kill is not run again
     assert records(folder) == records(undisturbed)
 
 
@@ -178,9 +178,61 @@ def test_a_change_runs_again_what_depends_on_it(undisturbed: Path) -> None:
     ]
     assert changed != lines
     profile.write_text("\n".join(changed))
-    plan = grid(undisturbed, "--dry-run")
+    plan = planned(undisturbed)
     profile.write_text("\n".join(lines))
-    counts = dict(
-        line.split()[:2] for line in plan.splitlines() if len(line.split()) == 2 and line.split()[1].isdigit()
-    )
-    assert counts == {"search": "4", "retrain": "4", "table": "1", "total": "9"}
+    assert plan == {"search": 4, "retrain": 4, "table_2": 1, "table": 1, "total": 10}
+
+
+def planned(folder: Path, *options: str) -> dict[str, int]:
+    """How many jobs of each rule the grid would run."""
+    words = (line.split() for line in grid(folder, *options, "--dry-run").splitlines())
+    return {line[0]: int(line[1]) for line in words if len(line) == 2 and line[1].isdigit()}
+
+
+def test_a_record_that_was_deleted_is_made_again(undisturbed: Path) -> None:
+    (record,) = (undisturbed / "results").rglob("retrain-P2-exp-0.01-s0.json")
+    kept = record.rename(undisturbed / "kept.json")
+    plan = planned(undisturbed)
+    kept.rename(record)
+    assert plan == {"retrain": 1, "table_2": 1, "table": 1, "total": 3} and planned(undisturbed) == {}
+
+
+def test_code_runs_stages_again_and_comments_do_not(undisturbed: Path) -> None:
+    file = undisturbed / "imbnas" / "stages" / "retrain.py"
+    source = file.read_text()
+    (file.parent / "__pycache__").mkdir(exist_ok=True)
+    file.write_text(source + "\n# a word\n")
+    assert planned(undisturbed) == {}
+    file.write_text(source + "\nMORE = 1\n")
+    plan = planned(undisturbed)
+    file.write_text(source)
+    assert plan == {"retrain": 16, "table_2": 1, "table": 1, "total": 18}
+
+
+def test_records_of_a_fresh_clone_are_taken_as_they_are(undisturbed: Path, tmp_path: Path) -> None:
+    """Copied file by file, oldest last, and planned after another goal was."""
+    folder = project(tmp_path / "clone")
+    found = sorted((undisturbed / "results").rglob("*"), key=lambda file: -file.stat().st_mtime)
+    for age, file in enumerate(file for file in found if file.is_file()):
+        copy = folder / file.relative_to(undisturbed)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        os.utime(copy, (age, age))
+    assert planned(folder, "--goals", "baselines")["baseline"] == 8
+    assert planned(folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["space=cell2-c8-n1"], "expected stages=1"),
+        (["source=cifar1"], "no data set 'cifar1'"),
+        (["target_data=/nowhere/mine.npz"], "no data set"),
+        (["targets=exp-1e-2"], "write exp-0.01 for exp-1e-2"),
+        (["--at-once", "0"], "a whole number from 1"),
+        (["--goals", "tabel"], "expected table, baselines"),
+    ],
+)
+def test_what_can_never_run_is_refused_before_it_is_planned(words: list[str], said: str) -> None:
+    run = subprocess.run([*GRID, *words, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 2 and said in run.stderr

@@ -33,6 +33,14 @@ def test_a_record_comes_back_and_equality_ignores_cost(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json", "c.json", "d.json"]
 
 
+def test_data_of_another_folder_do_not_take_a_records_place(tmp_path):
+    for name in ("data", "source"):
+        records.write(tmp_path / f"{name}.json", "stage", {name: "/a/mine.npz"}, {}, {})
+        records.write(tmp_path / f"{name}.json", "stage", {name: "/a/mine.npz"}, {"again": 1}, {})
+        with pytest.raises(ValueError, match="record of .* /a/mine.npz, this one is of /b/mine.npz"):
+            records.write(tmp_path / f"{name}.json", "stage", {name: "/b/mine.npz"}, {}, {})
+
+
 def test_the_table_has_a_row_per_record(tmp_path):
     write(tmp_path, "s0.json", seed=0), write(tmp_path, "s1.json", seed=1, value=2.5)
     table = records.table(records.read(tmp_path, "stage"))

@@ -237,7 +237,8 @@ def test_the_largest_allowed_path_is_retrained_without_a_search(tmp_path, tiny):
 
 def test_work_that_other_code_left_is_not_continued(tmp_path, tiny, monkeypatch):
     one = run(tmp_path)
-    now = one.work_file({}, "supernet")
-    assert now == one.work_file({}, "supernet") != one.work_file({"seed": 1}, "supernet")
+    now = one.work_file({}, "supernet", split="a")
+    assert now == one.work_file({}, "supernet", split="a") != one.work_file({"seed": 1}, "supernet", split="a")
+    assert one.work_file({}, "supernet", split="b") != now  # other images under the same name
     monkeypatch.setattr(common, "revision", lambda: "other")
-    assert one.work_file({}, "supernet") != now
+    assert one.work_file({}, "supernet", split="a") != now

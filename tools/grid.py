@@ -8,16 +8,21 @@ grid lives, the lock is lifted and the same line goes on.
 
 import argparse
 import fcntl
+import importlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
 KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out", "targets", "paths")
+GOALS = ("table", "baselines", "controls", "ranking", "validity", "darts")  # rules of the Snakefile
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -42,10 +47,18 @@ def setting(text: str) -> str:
         raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(f'{key}=…' for key in KEYS)}")
     if key == "profile":
         one_of((path.stem for path in PROFILES.glob("*.yaml")), "profile", value)
+        refused_by(lambda profiles: profiles.load(value), "imbnas.profiles", "profile")
+    if key == "space":
+        refused_by(lambda space: space.parse_space(value), "imbnas.space", "space")
+    if key in ("source", "target_data"):
+        refused_by(lambda data: check_data(data, value), "imbnas.data", key)
+    if key == "out":
+        value = str(Path(value))  # without a slash at its end, as Snakemake wants it
     if key == "seeds" and not value.replace(" ", "").isdigit():
         raise argparse.ArgumentTypeError(f"seeds '{value}' are not whole numbers with spaces between, as in \"0 1 2\"")
     if key == "targets":
-        check_targets(value.split())
+        for name in value.split():
+            refused_by(lambda data, name=name: check_target(data, name), "imbnas.data", "targets")
     if key == "split_seed" and not value.isdigit():
         raise argparse.ArgumentTypeError(f"split_seed '{value}' is not a whole number, as in 1")
     if key == "paths" and not (value.isdigit() and 1 <= int(value) <= 48):
@@ -53,15 +66,42 @@ def setting(text: str) -> str:
     return f"{key}={value}"
 
 
-def check_targets(names: list[str]) -> None:
-    """Refuse what is no label distribution, with the library's own message."""
-    from imbnas.data import parse_target
+def refused_by(door: Callable[[ModuleType], Any], module: str, key: str) -> None:
+    """Refuse what the library refuses, in its own words, before anything runs."""
+    try:
+        door(importlib.import_module(module))
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(f"{key}: {fault}") from None
 
-    for name in names:
-        try:
-            parse_target(name)
-        except ValueError as fault:
-            raise argparse.ArgumentTypeError(f"targets: {fault}") from None
+
+def check_target(data: ModuleType, name: str) -> None:
+    """ValueError for what is no label distribution, or not written as file names have it."""
+    kind, factor = data.parse_target(name)
+    if "-" in name and name != (plain := f"{kind}-{factor:g}"):
+        raise ValueError(f"write {plain} for {name}")
+
+
+def check_data(data: ModuleType, name: str) -> None:
+    """ValueError for a data set that is neither known by name nor there as a file or folder."""
+    if name not in data.BENCHMARKS and not any(
+        (place / name).exists() for place in (Path(), data.sources.data_folder())
+    ):
+        known = ", ".join(data.BENCHMARKS)
+        raise ValueError(f"no data set {name!r}: take one of {known}, or the path of an .npz or of a folder")
+
+
+def goal(name: str) -> str:
+    """A goal of the Snakefile."""
+    if name not in GOALS:
+        raise argparse.ArgumentTypeError(f"there is no goal '{name}'; expected {', '.join(GOALS)}")
+    return name
+
+
+def at_once(text: str) -> int:
+    """How many stages run side by side."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' stages side by side; expected a whole number from 1")
+    return int(text)
 
 
 def alone() -> bool:
@@ -82,17 +122,19 @@ def stages_at_once() -> int:
     return 1 if shutil.which("nvidia-smi") else os.cpu_count() or 1
 
 
-def take_records_as_they_are(line: list[str]) -> None:
-    """In a fresh clone every file is as old as the clone: mark the records that came with it as up to date."""
-    subprocess.run([*line, "--touch"], capture_output=True)
+def take_records_as_they_are(out: Path) -> None:
+    """In a fresh clone files are as old as the moment they were copied: make all records of one age, up to date."""
+    now = time.time()
+    for file in out.rglob("*"):
+        os.utime(file, (now, now))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="local", type=way_to_run)
-    parser.add_argument("--at-once", type=int, help="stages side by side; by default 1 on a GPU, else one per core")
+    parser.add_argument("--at-once", type=at_once, help="stages side by side; by default 1 on a GPU, else one per core")
     parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--goals", nargs="+", default=[], metavar="RULE", help="table (the default), baselines, …")
+    parser.add_argument("--goals", nargs="+", default=[], type=goal, metavar="GOAL", help=", ".join(GOALS))
     parser.add_argument("settings", nargs="+", type=setting, metavar="key=value")
     arguments = parser.parse_args()
     line = [
@@ -107,7 +149,8 @@ def main() -> int:
         line += ["--resources", f"gpu={arguments.at_once or stages_at_once()}"]
     os.chdir(ROOT)
     if not Path(".snakemake/metadata").exists():
-        take_records_as_they_are(line)
+        settings = dict(setting.split("=", 1) for setting in arguments.settings)
+        take_records_as_they_are(ROOT / settings.get("out", "results"))
     if arguments.dry_run:
         return subprocess.run([*line, "--dry-run"]).returncode
     if not alone():

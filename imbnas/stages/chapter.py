@@ -2,10 +2,13 @@
 
 import difflib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
+from imbnas import records
 from imbnas.stages.common import Run
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.ranking import retrain_path, score_paths
@@ -17,37 +20,62 @@ PARAMETERS = tuple(f.name for f in fields(Run))
 WHOLE = ("seed", "split_seed")
 PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 Record = dict[str, Any]
+FIRST_CELLS = 3  # the parameters, those that papermill injects, and the cell that asks
 
 
 def batch(
     namespace: Mapping[str, Any], stage: Callable[..., Record], also: tuple[str, ...] = (), **options: Any
 ) -> None:
-    """Run `stage` for every target given, then skip the rest of the chapter: it is for a reader.
+    """Where a profile is given, run `stage` for every target, then skip the rest of the chapter: it is for a reader.
 
     namespace: the chapter's `globals()` right after its parameters. An option that is a list runs the stage for
-    each of its values. `Unfinished` ends the run without a record and says so; the same line continues it.
-    also: parameters of the chapter that this stage does without.
-    ValueError, shown as its message alone, for a misspelt parameter or a value that can't be.
+    each of its values. `Unfinished` ends the run without a record and says so; the same line continues it. The
+    `max_seconds` are for all of them together. also: parameters of the chapter that this stage does without.
+    ValueError, shown as its message alone, for a misspelt parameter or a value that can't be; without a profile too.
     """
+    known = (*own(namespace, options), *also)
+    if not namespace.get("profile"):
+        return check_names(namespace, known)
     quiet_errors()
-    for run in runs(namespace, (*own(namespace, options), *also)):
+    given, begin = runs(namespace, known), time.monotonic()
+    records.refuse_unwritable(Path(given[0].out))
+    for run in given:
         for choice in combinations(options):
-            attempt(stage, run, **choice)
+            attempt(stage, until(run, begin), **choice)
     end_here()
+
+
+def until(run: Run, begin: float) -> Run:
+    """The run with what is left of its `max_seconds` since `begin`; something always is, so that it can say so."""
+    if run.max_seconds is None:
+        return run
+    return replace(run, max_seconds=max(1e-3, run.max_seconds - (time.monotonic() - begin)))
 
 
 def study(
     namespace: Mapping[str, Any], stage: Callable[..., Record], also: tuple[str, ...] = (), **options: Any
 ) -> None:
-    """Run a `stage` that belongs to no profile, with `options` alone, then skip the rest of the chapter.
+    """Where an `arm` is given, run a `stage` that belongs to no profile, then skip the rest of the chapter.
 
     also: parameters of the chapter that this stage does without.
     """
+    known = (*own(namespace, options), *also)
+    if not namespace.get("arm"):
+        return check_names(namespace, known)
     quiet_errors()
-    given = parameters(namespace, (*own(namespace, options), *also))
-    check_kinds(given)
+    check_kinds(parameters(namespace, known))
     attempt(stage, **options)
     end_here()
+
+
+def check_names(namespace: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Refuse a misspelt parameter of a chapter that is read: a misspelt `profile` would run nothing in silence.
+
+    On the first pass only: later the chapter's own variables stand beside its parameters.
+    """
+    shell = interactive_shell()
+    if shell is None or shell.execution_count <= FIRST_CELLS:
+        parameters(namespace, known)
 
 
 def own(namespace: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -168,7 +196,7 @@ def quiet_errors() -> None:
     """Show bad input as its one message, not as a traceback (IMBNAS_TRACEBACK=1 shows the whole)."""
     shell = interactive_shell()
     if shell is not None and not os.environ.get("IMBNAS_TRACEBACK"):
-        shell.set_custom_exc((ValueError, ArithmeticError), show_message)
+        shell.set_custom_exc((ValueError, ArithmeticError, OSError), show_message)
 
 
 def show_message(shell: Any, kind: type, value: Exception, trace: Any, tb_offset: int | None = None) -> list[str]:

@@ -74,7 +74,7 @@ class Run:
     @property
     def folder(self) -> Path:
         """Records of one folder compare: another split of the data has a folder of its own, <space>-split<number>."""
-        pair = f"{Path(self.source).stem}-{Path(self.target_data).stem}"
+        pair = "-".join(Path(data).name.removesuffix(".npz") for data in (self.source, self.target_data))
         split = f"-split{self.split_seed}" if self.split_seed else ""
         return Path(self.out) / self.profile / pair / f"{self.space}{split}"
 
@@ -82,9 +82,12 @@ class Run:
         """The record of a stage: results/<profile>/<source>-<target data>/<space>/<parts>-s<seed>.json."""
         return self.folder / f"{'-'.join([*parts, f's{self.seed}'])}{suffix}"
 
-    def work_file(self, config: Any, *parts: str, suffix: str = ".safetensors") -> Path:
-        """Where a stage keeps its unfinished work; another configuration, or other code, gets another file."""
-        name = work_name("-".join([*parts, f"s{self.seed}"]), config)
+    def work_file(self, config: Any, *parts: str, split: str, suffix: str = ".safetensors") -> Path:
+        """Where a stage keeps its unfinished work; other images, another configuration or code get another file.
+
+        split: the hash of the images that it is done on (`Split.hash`).
+        """
+        name = work_name("-".join([*parts, f"s{self.seed}"]), [config, split])
         return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / f"{name}{suffix}"
 
 

@@ -89,7 +89,7 @@ def classifier_scores(
             named_generator(seed, "gate", run.target),
             target.weights,
             precision=settings.precision,
-            checkpoint=run.work_file(config, "gate", run.target, f"classifier{seed}"),
+            checkpoint=run.work_file(config, "gate", run.target, f"classifier{seed}", split=target.split.hash),
             deadline=clock.deadline,
             report=progress(f"gate P1 {run.target} classifier {seed}"),
         )

@@ -27,6 +27,7 @@ def ranked_paths(space: Space, count: int = COUNT) -> list[Path]:
     """The first `count` of the 48 paths of `space`: distinct, one per stratum of multiply-adds.
 
     4,800 random paths are ordered by their cost and cut into 48 strata; the first drawn of each stratum is taken.
+    A smaller space has smaller strata; ValueError where it has fewer than 48 paths.
     """
     if not 1 <= count <= COUNT:
         raise ValueError(f"count is {count}; expected 1 to {COUNT} paths")
@@ -36,12 +37,15 @@ def ranked_paths(space: Space, count: int = COUNT) -> list[Path]:
 @cache
 def stratified(space: Space) -> tuple[Path, ...]:
     """All 48 paths of the set."""
+    size = min(DRAWN_PER_STRATUM, space.size // COUNT)
+    if not size:
+        raise ValueError(f"{space} has {space.size} paths; expected at least {COUNT}, one for each stratum")
     generator = named_generator(0, "ranking", "paths")
     drawn: dict[Path, int] = {}
-    while len(drawn) < COUNT * DRAWN_PER_STRATUM:
+    while len(drawn) < COUNT * size:
         drawn.setdefault(space.sample(generator), len(drawn))
     by_cost = sorted(drawn, key=lambda path: (space.cost(path).macs, drawn[path]))
-    strata = [by_cost[i * DRAWN_PER_STRATUM : (i + 1) * DRAWN_PER_STRATUM] for i in range(COUNT)]
+    strata = [by_cost[i * size : (i + 1) * size] for i in range(COUNT)]
     taken = [min(stratum, key=drawn.__getitem__) for stratum in strata]
     return tuple(taken[i] for eighth in EIGHTHS for i in range(eighth, COUNT, 8))
 

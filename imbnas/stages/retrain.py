@@ -125,7 +125,7 @@ def train_and_test(
             recipe,
             weights=class_weights(target.split.counts) if config["reweight"] else None,
             precision=config["precision"],
-            checkpoint=run.work_file(config, *names),
+            checkpoint=run.work_file(config, *names, split=target.split.hash),
             deadline=clock.deadline,
             report=progress(f"retrain {more['procedure']} {run.target} s{run.seed}"),
             on_epoch=watched if watch else None,

@@ -108,7 +108,7 @@ def adapted(
     options = {
         "weights": target.weights if config.get("reweight", True) else None,
         "precision": run.settings.precision,
-        "checkpoint": run.work_file(config, *names),
+        "checkpoint": run.work_file(config, *names, split=target.split.hash),
         "deadline": deadline,
         "report": progress(f"{procedure} {run.target} s{run.seed}"),
     }
@@ -128,7 +128,7 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
     space, cap = run.space_of_paths, max_cost(run)
     procedure, where = config["procedure"], config["target"]
     scores = scores_of(run, net, target, config)
-    state_file = run.work_file(config, "search", procedure, where, suffix=".state.json")
+    state_file = run.work_file(config, "search", procedure, where, split=target.split.hash, suffix=".state.json")
     report = progress(f"search {procedure} {where} s{run.seed}")
     kept = Kept(state_file, clock)
     kind, options = way_to_search(run, procedure)
@@ -150,8 +150,7 @@ class Kept:
 
     def __init__(self, file: Path, clock: Clock) -> None:
         self.file, self.clock, self.begin = file, clock, time.monotonic()
-        known = json.loads(file.read_text()) if file.exists() else {"state": None, "seconds": 0.0}
-        self.state, self.before = known["state"], known["seconds"]
+        self.state, self.before = read_state(file) if file.exists() else (None, 0.0)
         clock.seconds["search"] = self.before
 
     @property
@@ -163,6 +162,15 @@ class Kept:
         records.write_text(self.file, json.dumps({"state": state, "seconds": self.seconds}))
         if self.clock.over:
             raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
+
+
+def read_state(file: Path) -> tuple[dict[str, Any], float]:
+    """What `Kept` wrote: the search's state and its seconds. ValueError that names a damaged file."""
+    try:
+        known = json.loads(file.read_text())
+        return known["state"], known["seconds"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise ValueError(f"{file} is damaged ({fault}): delete it, and the search begins anew") from None
 
 
 def way_to_search(run: Run, procedure: str) -> tuple[Callable[..., Search], dict[str, int | float]]:

@@ -49,7 +49,7 @@ def supernet(run: Run) -> dict[str, Any]:
             recipe,
             named_generator(run.seed, "supernet", "paths"),
             precision=run.settings.precision,
-            checkpoint=run.work_file(config, "supernet"),
+            checkpoint=run.work_file(config, "supernet", split=source.split.hash),
             deadline=clock.deadline,
             report=progress(f"supernet {run.source} s{run.seed}"),
         )
