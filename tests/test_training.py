@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,10 +67,41 @@ def test_deferred_weights_begin_with_their_epoch():
     assert torch.equal(Recipe(200, 0.1, reweight_from=0).deferred(weights, 85).at(0), weights)
 
 
-@pytest.mark.parametrize("fault", [{"unit": "epoch"}, {"shape": "linear"}, {"length": 0}])
-def test_a_recipe_refuses_what_it_does_not_know(fault):
-    with pytest.raises(ValueError):
-        Recipe(**({"length": 1, "rate": 0.1} | fault))
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"unit": "epoch"}, 'unit is "epoch"; expected "epochs" or "steps"'),
+        ({"shape": "linear"}, 'shape is "linear"; expected "steps"'),
+        ({"length": 0}, "length is 0; expected a number of epochs above 0"),
+        ({"length": 0.4, "unit": "steps"}, "length is 0.4; expected a whole number of steps"),
+        ({"warmup": 2.5, "unit": "steps"}, "warmup is 2.5; expected a whole number of steps"),
+        ({"rate": math.nan}, "rate is nan; expected a number above 0"),
+        ({"milestones": (3, 10)}, r"milestones is \(3, 10\); expected increasing moments.* and the length, 10"),
+        ({"milestones": (0, 3)}, "milestones is"),
+        ({"milestones": (5, 3)}, "milestones is"),
+        ({"factor": 0}, "factor is 0"),
+        ({"warmup": -1}, "warmup is -1; expected a number of epochs from 0 to the length, 10"),
+        ({"warmup": 11}, "warmup is 11"),
+        ({"reweight_from": -1}, "reweight_from is -1"),
+        ({"reweight_from": 11}, "reweight_from is 11; expected .* or None: never"),
+        ({"batch_size": 0}, "batch_size is 0; expected at least 1"),
+        ({"momentum": 1}, "momentum is 1; expected a number from 0 to below 1"),
+        ({"weight_decay": -1e-4}, "weight_decay is -0.0001"),
+        ({"clip": 0}, "clip is 0; expected a number above 0, or None"),
+    ],
+)
+def test_a_recipe_refuses_by_name_what_nobody_can_train_by(fault, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**({"length": 10, "rate": 0.1} | fault))
+
+
+def test_moments_at_the_ends_and_parts_of_epochs_are_a_recipe():
+    whole = {"length": 10, "rate": 0.1, "unit": "steps"}
+    assert [Recipe(**whole, reweight_from=moment).reweight_from for moment in (None, 0, 10)] == [None, 0, 10]
+    assert Recipe(**whole, warmup=10, momentum=0, weight_decay=0).total_steps(3) == 10
+    assert Recipe(0.5, 0.1, warmup=0.25).total_steps(8) == 4
+    with pytest.raises(ValueError, match="length is 0.01 epochs of 8 steps; expected at least one step"):
+        Recipe(0.01, 0.1).total_steps(8)
 
 
 def test_sgd_equals_the_formula_in_float64():
@@ -127,6 +159,15 @@ def test_stopped_and_continued_equals_undisturbed_bit_for_bit(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True))
     assert parts_log.rows == whole_log.rows
     assert parts_log.images == whole_log.images
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
+    file, recipe = tmp_path / "training.safetensors", Recipe(2, 0.05, unit="steps")
+    _, log = run(recipe, checkpoint=file)
+    assert run(recipe, checkpoint=file)[1] == log
+    for other in (replace(recipe, length=4), replace(recipe, rate=0.1)):
+        with pytest.raises(ValueError, match="training.safetensors belongs to another recipe: delete it, or give"):
+            run(other, checkpoint=file)
 
 
 KILLED = """

@@ -89,6 +89,7 @@ class Training:
     names: dict[nn.Parameter, str]
     batches: Batches
     generators: Mapping[str, torch.Generator]
+    recipe: Recipe
     step: int = 0
     epoch: Epoch = field(default_factory=Epoch)
     log: Log = field(default_factory=Log)
@@ -111,11 +112,12 @@ class Training:
         tensors |= {f"batches.{name}": tensor for name, tensor in self.batches.state_dict().items()}
         tensors |= {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
         progress = {"step": self.step, "epoch": asdict(self.epoch), "log": asdict(self.log)}
-        save_tensors(path, tensors, {"progress": json.dumps(progress)})
+        save_tensors(path, tensors, {"progress": json.dumps(progress), "recipe": repr(self.recipe)})
 
     def load(self, path: Path) -> None:
         """Continue from what `save` wrote."""
         tensors, metadata = load_tensors(path)
+        check_owner(path, metadata, recipe=repr(self.recipe))
         part = {kind: {} for kind in ("model", "momentum", "batches", "generator")}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
@@ -128,6 +130,13 @@ class Training:
             generator.set_state(part["generator"][name])
         progress = json.loads(metadata["progress"])
         self.step, self.epoch, self.log = progress["step"], Epoch(**progress["epoch"]), Log(**progress["log"])
+
+
+def check_owner(path: Path, metadata: Mapping[str, str], **own: str) -> None:
+    """ValueError where the checkpoint at `path` was written under another recipe, or another of what `own` names."""
+    for name, value in own.items():
+        if metadata.get(name) != value:
+            raise ValueError(f"checkpoint {path} belongs to another {name}: delete it, or give another file")
 
 
 def fit(
@@ -153,7 +162,8 @@ def fit(
     weights: class weights of the deferred schedule, float [classes]; None for plain cross-entropy.
     parameters: what is trained (default: all of `model`); the rest is neither decayed nor moved.
     generators: the random number generators that `forward` draws from, saved and restored with the checkpoint.
-    checkpoint: a file that is written every `checkpoint_seconds` and continued from when it exists.
+    checkpoint: a file that is written every `checkpoint_seconds` and continued from when it exists; one of another
+    recipe is refused.
     deadline: `time.monotonic()` at which the training stops with `Unfinished`, its checkpoint written.
     describe: names what the last forward ran (the path), for the message of `NotFinite`.
     on_step: called with the number of steps done, after each; what it changes must not touch the training.
@@ -162,7 +172,7 @@ def fit(
     parameters = list(model.parameters()) if parameters is None else parameters
     chosen = {id(parameter) for parameter in parameters}
     names = {p: name for name, p in model.named_parameters() if id(p) in chosen}
-    run = Training(model, sgd(parameters, recipe), names, batches, generators or {})
+    run = Training(model, sgd(parameters, recipe), names, batches, generators or {}, recipe)
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint)
     device, per_epoch = batches.labels.device, batches.steps_per_epoch

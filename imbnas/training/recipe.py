@@ -1,12 +1,24 @@
 """How something is trained: lengths, learning rates, when re-weighting begins."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from imbnas.losses import Deferred
+
+
+def expect(of: Any, rules: Mapping[str, tuple[bool, str]]) -> None:
+    """ValueError for the first field of `of` whose rule, whether it holds and what is expected, does not hold."""
+    for name, (holds, expected) in rules.items():
+        if not holds:
+            found = getattr(of, name)
+            shown = f'"{found}"' if isinstance(found, str) else found
+            raise ValueError(f"{name} is {shown}; expected {expected}")
 
 
 @dataclass(frozen=True)
@@ -15,7 +27,7 @@ class Recipe:
 
     The learning rate is `rate`, times `factor` at each milestone, or falling to zero along a half cosine with
     `shape="cosine"`; `warmup` units of linear rise come first. `reweight_from` is where deferred re-weighting
-    begins (None: never; 0: from the first step).
+    begins (None: never; 0: from the first step). ValueError, by name, for what can't be trained by.
     """
 
     length: float
@@ -33,19 +45,44 @@ class Recipe:
     clip: float | None = None
 
     def __post_init__(self) -> None:
-        if self.unit not in ("epochs", "steps"):
-            raise ValueError(f'unit is "{self.unit}"; a recipe counts in "epochs" or in "steps"')
-        if self.shape not in ("steps", "cosine", "constant"):
-            raise ValueError(f'shape is "{self.shape}"; expected "steps", "cosine" or "constant"')
-        if self.length <= 0 or self.rate <= 0 or self.batch_size < 1:
-            raise ValueError(f"length, rate and batch_size must be positive; got {self}")
+        kind = "whole number of steps" if self.unit == "steps" else "number of epochs"
+        moments, to_the_end = (0, *self.milestones, self.length), f"a {kind} from 0 to the length, {self.length}"
+        rules = {
+            "unit": (self.unit in ("epochs", "steps"), '"epochs" or "steps"'),
+            "shape": (self.shape in ("steps", "cosine", "constant"), '"steps", "cosine" or "constant"'),
+            "length": (0 < self.length < math.inf and self.counts(self.length), f"a {kind} above 0"),
+            "rate": (0 < self.rate < math.inf, "a number above 0"),
+            "milestones": (
+                all(one < other for one, other in pairwise(moments)) and self.counts(*moments),
+                f"increasing moments, each a {kind} between 0 and the length, {self.length}",
+            ),
+            "factor": (0 < self.factor < math.inf, "a number above 0"),
+            "warmup": (0 <= self.warmup <= self.length and self.counts(self.warmup), to_the_end),
+            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "momentum": (0 <= self.momentum < 1, "a number from 0 to below 1"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or a number above"),
+        }
+        if self.reweight_from is not None:
+            within = 0 <= self.reweight_from <= self.length and self.counts(self.reweight_from)
+            rules["reweight_from"] = (within, f"{to_the_end}, or None: never")
+        if self.clip is not None:
+            rules["clip"] = (self.clip > 0, "a number above 0, or None: no clipping")
+        expect(self, rules)
+
+    def counts(self, *lengths: float) -> bool:
+        """Whether lengths can be counted in this recipe's unit: a step has no parts."""
+        return self.unit != "steps" or all(float(length).is_integer() for length in lengths)
 
     def in_steps(self, length: float, steps_per_epoch: int) -> int:
         """`length` of this recipe's units as optimiser steps."""
         return round(length * steps_per_epoch) if self.unit == "epochs" else round(length)
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        return self.in_steps(self.length, steps_per_epoch)
+        """The whole length in optimiser steps. ValueError where so short a part of an epoch has none."""
+        total = self.in_steps(self.length, steps_per_epoch)
+        if total < 1:
+            raise ValueError(f"length is {self.length} epochs of {steps_per_epoch} steps; expected at least one step")
+        return total
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of 0-based optimiser step `step`."""
