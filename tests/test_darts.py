@@ -132,6 +132,33 @@ def test_bad_input_is_refused_by_name():
         run(cured(TINY, "skip-dropout"), MACRO)
     with pytest.raises(ValueError, match="20 equiangular classes"):
         fix_classifier(SuperNet(CELL, 20, generator()), generator())
+    with pytest.raises(ValueError, match="1 class, .* expected at least 2 classes"):
+        fix_classifier(SuperNet(CELL, 1, generator()), generator())
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("warmup", -1), ("skip_dropout", 1), ("curvature_every", -1), ("stop_after", -1), ("window", 0)]
+    + [("record_every", 0)],
+)
+def test_a_darts_recipe_refuses_by_name_what_it_cannot_search_by(entry, value):
+    with pytest.raises(ValueError, match=f"{entry} is {value}; expected "):
+        replace(TINY, **{entry: value})
+
+
+def test_a_warm_up_to_the_end_is_refused():
+    assert run(replace(TINY, warmup=5)).images == 6 * 8 + 8
+    with pytest.raises(ValueError, match="warmup is 6 of 6 turns: alpha would never move"):
+        run(replace(TINY, warmup=6))
+
+
+def test_a_cure_that_counts_turns_needs_a_recipe_that_does():
+    epochs = replace(TINY, weights=replace(TINY.weights, unit="epochs"))
+    assert cured(epochs, "skip-dropout").skip_dropout == 0.5
+    assert cured(TINY, "warm-up").warmup == 3
+    for cure in ("warm-up", "early-stopping"):
+        with pytest.raises(ValueError, match=f'the cure "{cure}" counts turns, the recipe epochs'):
+            cured(epochs, cure)
 
 
 # ---------------------------------------------------------------------------------------------- gradients
@@ -268,6 +295,18 @@ def test_a_search_stopped_after_every_turn_ends_the_same_bit_for_bit(tmp_path, c
     assert list(parts.trajectory) == list(whole.trajectory)
     assert all(torch.equal(parts.trajectory[turn], alpha) for turn, alpha in whole.trajectory.items())
     assert parts.losses == whole.losses and parts.curvature == whole.curvature and parts.images == whole.images
+
+
+def test_a_checkpoint_of_another_search_is_refused(tmp_path):
+    file = tmp_path / "search.safetensors"
+    found = run(checkpoint=file)
+    assert run(checkpoint=file).losses == found.losses
+    longer = replace(TINY, weights=replace(TINY.weights, length=12))
+    for other in (longer, replace(TINY, skip_dropout=0.5)):
+        with pytest.raises(ValueError, match="search.safetensors belongs to another recipe: delete it, or give"):
+            run(other, checkpoint=file)
+    with pytest.raises(ValueError, match="search.safetensors belongs to another space"):
+        run(space=MACRO, checkpoint=file)
 
 
 def test_skip_dropout_loses_whole_images_and_keeps_the_mean():

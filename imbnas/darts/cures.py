@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from imbnas.models import MixedOp, SuperNet
 from imbnas.training import Recipe
+from imbnas.training.recipe import expect
 
 ORDERS = ("first", "second")
 CURES = ("none", "warm-up", "skip-dropout", "early-stopping")
@@ -41,10 +42,16 @@ class DartsRecipe:
     augment: bool = True
 
     def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise ValueError(f'order is "{self.order}"; expected "first" or "second"')
-        if not 0 <= self.skip_dropout < 1:
-            raise ValueError(f"skip_dropout is {self.skip_dropout}; expected a probability from 0 to below 1")
+        rules = {
+            "order": (self.order in ORDERS, '"first" or "second"'),
+            "warmup": (self.warmup >= 0, "0 turns or more"),
+            "skip_dropout": (0 <= self.skip_dropout < 1, "a probability from 0 to below 1"),
+            "curvature_every": (self.curvature_every >= 0, "turns between two looks, or 0: never"),
+            "stop_after": (self.stop_after >= 0, "0 turns or more"),
+            "window": (self.window >= 1, "at least 1 look"),
+            "record_every": (self.record_every >= 1, "at least 1 turn"),
+        }
+        expect(self, rules)
         if self.stop_ratio is not None and not (self.curvature_every and 0 < self.stop_ratio < 1):
             raise ValueError(
                 f"stop_ratio {self.stop_ratio} with curvature_every {self.curvature_every}: to stop by curvature, "
@@ -58,9 +65,14 @@ class DartsRecipe:
 
 
 def cured(recipe: DartsRecipe, cure: str) -> DartsRecipe:
-    """The recipe with a cure for the collapse: half the turns as warm-up, skips dropped with 1/2, R-DARTS' stop."""
+    """The recipe with a cure for the collapse: half the turns as warm-up, skips dropped with 1/2, R-DARTS' stop.
+
+    ValueError for an unknown cure, and for one that counts turns where the recipe counts epochs.
+    """
     if cure not in CURES:
         raise ValueError(f'cure is "{cure}"; expected one of {", ".join(CURES)}')
+    if cure in ("warm-up", "early-stopping") and recipe.weights.unit != "steps":
+        raise ValueError(f'the cure "{cure}" counts turns, the recipe {recipe.weights.unit}: give its length in steps')
     turns = recipe.weights.length
     changes = {
         "none": {},

@@ -77,9 +77,11 @@ def fix_classifier(net: SuperNet, generator: Generator) -> None:
     """Make the classifier a simplex equiangular tight frame that does not learn (Pan et al., arXiv:2411.06098).
 
     Every class gets a unit vector, all pairs at the same angle, whatever their counts. ValueError where the
-    features have fewer dimensions than there are classes.
+    features have fewer dimensions than there are classes, or there is a single class.
     """
     classes, channels = net.classifier.weight.shape
+    if classes < 2:
+        raise ValueError("the classifier has 1 class, which is at no angle to another; expected at least 2 classes")
     if channels < classes:
         raise ValueError(f"{classes} equiangular classes need as many features, the backbone has {channels}: widen it")
     basis, _ = torch.linalg.qr(torch.randn(channels, classes, generator=generator, dtype=torch.float64))

@@ -18,6 +18,7 @@ from imbnas.data import Batches, Dataset
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models import SuperNet, use_batch_statistics
 from imbnas.training import NotFinite, Unfinished, autocast, load_tensors, save_tensors, sgd
+from imbnas.training.loop import check_owner
 
 
 @dataclass
@@ -164,6 +165,11 @@ class Search:
 
     # ------------------------------------------------------------------------------------------ checkpoints
 
+    @property
+    def owner(self) -> dict[str, str]:
+        """Whose a checkpoint is: no other search may go on from it."""
+        return {"space": self.net.space.name, "recipe": repr(self.recipe)}
+
     def save(self, path: Path) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.net.state_dict().items()}
         for name, w in zip(self.names, self.weights, strict=True):
@@ -177,10 +183,11 @@ class Search:
             tensors["dropout"] = self.dropout.generator.get_state()
         tensors |= {f"trajectory.{turn}": alpha for turn, alpha in self.found.trajectory.items()}
         progress = {**vars(self.found), "trajectory": {}, "step": self.step}
-        save_tensors(path, tensors, {"progress": json.dumps(progress)})
+        save_tensors(path, tensors, {"progress": json.dumps(progress), **self.owner})
 
     def load(self, path: Path) -> None:
         tensors, card = load_tensors(path)
+        check_owner(path, card, **self.owner)
 
         def part(kind: str) -> dict[str, Tensor]:
             return {name.removeprefix(f"{kind}."): t for name, t in tensors.items() if name.startswith(f"{kind}.")}
@@ -227,9 +234,12 @@ def search(
     no gradient stay as they are. checkpoint, checkpoint_seconds, deadline: as in `imbnas.training.fit`; a search
     that was stopped and called again ends as if it had never stopped.
 
-    ValueError where the halves overlap, or the recipe asks for something that the space has not.
+    ValueError where the halves overlap, the recipe asks for something that the space has not, α would rest to the
+    end, or the checkpoint is of another recipe or space.
     """
     run = Search(net, dataset, parts, recipe, generator, class_weights, precision)
+    if recipe.warmup >= run.total:
+        raise ValueError(f"warmup is {recipe.warmup} of {run.total} turns: alpha would never move; expected fewer")
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint)
     clock = saved = time.monotonic()
