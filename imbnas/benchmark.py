@@ -129,8 +129,10 @@ def ranking(
     seed 0).
 
     Raises ValueError that names it for an unknown or malformed architecture, a missing truth, NaN, fewer than
-    ten cells, and scores or truths that are all equal.
+    ten cells, scores or truths that are all equal, and a `top`, `confidence` or `repeats` that can't be.
     """
+    if top < 1:
+        raise ValueError(f"top is {top}: expected how many of the best scored count, at least 1")
     pairs = _paired([scores], truth, above)
     taus = bootstrap_taus(pairs, bootstrap_draws(len(pairs), repeats, generator))[0]
     return Ranking(_tau(*pairs.T), percentiles(taus, confidence), _regret(pairs, top), len(pairs))
@@ -247,6 +249,8 @@ def _regret(rows: np.ndarray, top: int) -> float:
 
 def bootstrap_draws(cells: int, repeats: int = 1000, generator: Generator | None = None) -> np.ndarray:
     """Which cells each of `repeats` bootstrap draws takes: [repeats, cells]; default generator: seed 0."""
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}: expected a number of bootstrap draws, at least 1")
     generator = generator or Generator().manual_seed(0)
     return torch.randint(cells, (repeats, cells), generator=generator).numpy()
 
@@ -281,6 +285,8 @@ def _counted(pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """The middle `confidence` of bootstrap values; draws without a value don't count, and all without one give NaN."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}: expected a share between 0 and 1, as 0.95 for 95 %")
     if np.isnan(values).all():
         return float("nan"), float("nan")
     tail = (1 - confidence) / 2

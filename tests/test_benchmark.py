@@ -238,6 +238,17 @@ def test_rankings_against_bad_truths_are_refused():
         difference(some(), some(19))
 
 
+def test_rankings_that_ask_for_the_impossible_are_refused():
+    for top in (0, -1):
+        with pytest.raises(ValueError, match=f"top is {top}: expected"):
+            ranking(some(), top=top)
+    for asked, fault in (({"confidence": 95}, "confidence is 95: expected a share"), ({"repeats": 0}, "repeats is 0")):
+        with pytest.raises(ValueError, match=fault):
+            ranking(some(), **asked)
+        with pytest.raises(ValueError, match=fault):
+            difference(some(), some() ** 2, **asked)
+
+
 @pytest.mark.parametrize("n", [0, -1, 6466])
 def test_impossible_samples_are_refused(n):
     with pytest.raises(ValueError, match=f"{n} cells asked for"):
