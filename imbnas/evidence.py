@@ -231,9 +231,28 @@ def in_print(cell: Any) -> str:
     return f"{cell.accuracy:.2f}{half} ({cell.seeds}{same})"
 
 
-def main(folder: str, file: str) -> None:
-    runs = retrainings(records.read(folder, "retrain"))
+def main(folder: str = "", file: str = "", *more: str) -> None:
+    """Write Table 2 of the records under `folder` to `file`; SystemExit with one message where there is no table."""
+    if not file or more:
+        sys.exit("expected a folder and a file: python -m imbnas.evidence RECORDS TABLE.csv")
+    try:
+        found = records.read(folder, "retrain")
+        for record in found:
+            check_entries(record)
+        runs = retrainings(found)
+    except ValueError as fault:
+        sys.exit(str(fault))
+    if runs.empty:
+        sys.exit(f"no retraining of {', '.join(PROCEDURES)} under {folder}: check the folder, or run the grid first")
     records.write_text(Path(file), table_2(runs).to_csv(index=False, float_format="%.3f"))
+
+
+def check_entries(record: Mapping[str, Any]) -> None:
+    """ValueError, with the file's name, where a record lacks what the table reads."""
+    try:
+        retrainings([record])
+    except KeyError as fault:
+        raise ValueError(f"{record['file']} lacks the entry {fault}: delete it and run its stage again") from None
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """Profiles: how large and how long every stage is. One YAML file each, read into frozen dataclasses."""
 
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
+import torch
 import yaml
 
-from imbnas.training import Recipe
+from imbnas.training import Recipe, autocast
+from imbnas.training.recipe import expect
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "profiles"
@@ -25,6 +29,17 @@ class Search:
     parents: int = 10
     cost_samples: int = 10_000
 
+    def __post_init__(self) -> None:
+        counts = {"population": 1, "parents": 1, "cost_samples": 1, "generations": 0, "crossovers": 0, "mutations": 0}
+        rules = {name: (getattr(self, name) >= least, f"at least {least}") for name, least in counts.items()}
+        expect(self, rules | {"mutation_rate": (0 <= self.mutation_rate <= 1, "a probability from 0 to 1")})
+        children, most = self.crossovers + self.mutations, f"at most the population, {self.population}"
+        rules = {
+            "parents": (self.parents <= self.population, most),
+            "crossovers": (children <= self.population, f"with the {self.mutations} mutations {most}"),
+        }
+        expect(self, rules)
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -34,6 +49,12 @@ class Scoring:
     batch_size: int = 128
     images: int | None = None
     precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        rules = {name: (getattr(self, name) >= 1, "at least 1") for name in ("batches", "batch_size")}
+        rules["images"] = (self.images is None or self.images >= 1, "at least 1, or None: all")
+        expect(self, rules)
+        autocast(torch.device("cpu"), self.precision)  # refuses a precision that it does not know
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,9 @@ class Profile:
     scoring: Scoring = field(default_factory=Scoring)
     card: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        autocast(torch.device("cpu"), self.precision)  # as in Scoring
+
 
 def names() -> list[str]:
     """The profiles there are."""
@@ -61,24 +85,90 @@ def names() -> list[str]:
 
 
 def build(kind: type, values: Any, where: str) -> Any:
-    """A dataclass from the mapping `values`, lists as tuples; a misspelt or missing name is refused."""
-    known = {f.name for f in fields(kind)}
-    if not isinstance(values, dict) or set(values) - known:
-        wrong = ", ".join(sorted(set(values) - known)) if isinstance(values, dict) else repr(values)
-        raise ValueError(f"{where}: unknown {wrong}; expected {', '.join(sorted(known))}")
+    """A dataclass from the mapping `values`: lists as tuples, numbers that YAML 1.1 takes for text (5e-4) as numbers.
+
+    ValueError, beginning with `where`, for an entry that is misspelt, missing, of the wrong kind or out of range.
+    """
+    known = get_type_hints(kind)
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    if not isinstance(values, dict):
+        found = "is missing or empty" if values is None else f"is {values!r}"
+        raise ValueError(f"{where}: {found}; expected entries like {', '.join(needed or known)}")
+    if unknown := set(map(str, values)) - set(known):
+        raise ValueError(f"{where}: unknown {', '.join(sorted(unknown))}; expected {', '.join(sorted(known))}")
+    if missing := [name for name in needed if name not in values]:
+        raise ValueError(f"{where}: {', '.join(missing)} missing; give a value")
     try:
-        return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
-    except TypeError as fault:
+        return kind(**{name: entry(name, known[name], value) for name, value in values.items()})
+    except ValueError as fault:
         raise ValueError(f"{where}: {fault}") from None
 
 
+def entry(name: str, hint: Any, value: Any) -> Any:
+    """The value of a dataclass's field. ValueError where it is not of the field's type `hint`."""
+    try:
+        return fitted(hint, value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; expected {wanted(hint)}") from None
+
+
+def fitted(hint: Any, value: Any) -> Any:
+    """`value` as the type `hint` has it; TypeError or ValueError where it can't be."""
+    outer, inner = get_origin(hint), get_args(hint)
+    if NoneType in inner:
+        return None if value is None else fitted(inner[0], value)
+    if outer is tuple and isinstance(value, list | tuple):
+        return tuple(fitted(inner[0], each) for each in value)
+    if hint in (int, float):
+        return number(hint, value)
+    if not isinstance(value, outer or hint):
+        raise TypeError
+    return value
+
+
+def number(hint: type, value: Any) -> int | float:
+    """A finite number, written as one or as a text; a whole one stays as it is, since records are named by it."""
+    if isinstance(value, str):
+        value = float(value)
+    if isinstance(value, bool) or not math.isfinite(value):
+        raise TypeError
+    if hint is int and value != int(value):
+        raise ValueError
+    return int(value) if hint is int else value
+
+
+def wanted(hint: Any) -> str:
+    """A type in words."""
+    outer, inner = get_origin(hint), get_args(hint)
+    if NoneType in inner:
+        return f"{wanted(inner[0])}, or null"
+    if outer is tuple:
+        return f"a list in brackets, each entry {wanted(inner[0])}"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a mapping"}
+    return names.get(outer or hint, f"a {hint.__name__}")
+
+
 def load(name: str) -> Profile:
-    """The profile called `name`. ValueError for an unknown profile or a misspelt entry."""
+    """The profile called `name`. ValueError for an unknown profile, or a file that is not one; it says where."""
     path = FOLDER / f"{name}.yaml"
     if name not in names():
         raise ValueError(f'profile is "{name}"; expected one of {", ".join(names())} (files in profiles/)')
-    values = yaml.safe_load(path.read_text())
+    values = read(path)
     parts: dict[str, Any] = {r: build(Recipe, values.get(r), f"{path.name}, {r}") for r in RECIPES}
     parts["search"] = build(Search, values.get("search", {}), f"{path.name}, search")
     parts["scoring"] = build(Scoring, values.get("scoring", {}), f"{path.name}, scoring")
     return build(Profile, {"name": name} | values | parts, path.name)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The entries of a YAML file. ValueError that names the file, and the line where it is not YAML."""
+    try:
+        values = yaml.safe_load(path.read_bytes())
+    except yaml.YAMLError as fault:
+        mark = getattr(fault, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ValueError(f"{path.name}{line}: not YAML ({getattr(fault, 'problem', fault)}); mend it") from None
+    if not isinstance(values, dict):
+        found = "is empty" if values is None else "holds no entries"
+        raise ValueError(f"{path.name} {found}; expected entries like source, space, {', '.join(RECIPES)}")
+    return values
