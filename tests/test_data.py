@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imbnas.data import DataError, class_counts, load, parse_target, shot_groups, sources
+from imbnas.data import DataError, class_counts, load, normalise, parse_target, shot_groups, sources
 from imbnas.data import arrays as npz
 
 CIFAR = {"cifar10": {"num_classes": 10, "per_class": 5000}, "cifar100": {"num_classes": 100, "per_class": 500}}
@@ -110,7 +110,7 @@ def test_bad_distributions_are_refused(kind, factor, words):
 # --- .npz files --------------------------------------------------------------------------------------------------
 
 
-def plain_arrays(size=6, classes=3):
+def plain_arrays(size=8, classes=3):
     random = np.random.RandomState(0)
     parts = {"train": 4 * classes, "test": 2 * classes}
     images = {
@@ -132,7 +132,7 @@ def test_an_own_npz(tmp_path):
         "mine",
         ("0", "1", "2"),
         3,
-        6,
+        8,
     )
     assert np.array_equal(dataset.train_images.permute(0, 2, 3, 1).numpy(), arrays["train_images"])
     assert np.array_equal(dataset.test_labels.numpy(), arrays["test_labels"])
@@ -152,6 +152,22 @@ def test_medmnist_habits(tmp_path):
     assert dataset.train_labels.tolist() == plain["train_labels"].tolist()
 
 
+def test_grey_images_may_have_a_channel_of_their_own(tmp_path):
+    plain = plain_arrays()
+    grey = {f"{part}_images": plain[f"{part}_images"][..., :1] for part in ("train", "test")}
+    images = load(save(tmp_path / "grey.npz", **grey)).train_images
+    assert np.array_equal(images[:, 2].numpy(), plain["train_images"][..., 0])
+
+
+def test_a_channel_that_never_varies_is_only_centred(tmp_path):
+    plain = plain_arrays()
+    whole = load(save(tmp_path / "whole.npz"))
+    plain["train_images"][..., 1] = 77
+    dataset = load(save(tmp_path / "mine.npz", train_images=plain["train_images"]))
+    assert dataset.std.tolist() == [float(whole.std[0]), 1.0, float(whole.std[2])]
+    assert not normalise(dataset.train_images, dataset.mean, dataset.std)[:, 1].any()
+
+
 def test_names_are_looked_for_in_the_data_folder_too(tmp_path, monkeypatch):
     save(tmp_path / "mine.npz", class_names=np.array(["a", "b", "c"]))
     assert load("mine.npz", root=tmp_path).class_names == ("a", "b", "c")
@@ -164,23 +180,45 @@ def test_names_are_looked_for_in_the_data_folder_too(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"test_labels": None}, "no array 'test_labels'"),
-        ({"train_images": np.zeros((12, 6, 6, 3), np.float32)}, "train_images is float32"),
-        ({"train_images": np.zeros((12, 6, 7, 3), np.uint8)}, "square"),
-        ({"test_images": np.zeros((6, 8, 8, 3), np.uint8)}, "differ in size"),
-        ({"train_labels": np.arange(11) % 3}, "each of the 12 images"),
-        ({"train_labels": np.zeros((12, 14), np.int64)}, "one whole number"),
-        ({"train_labels": np.linspace(0, 2, 12)}, "one whole number"),
+        ({"test_labels": None}, r"no array 'test_labels'.*: train_images, train_labels, .* are needed"),
+        ({"train_images": np.zeros((12, 8, 8, 3), np.float32)}, r"train_images is float32.*\(images \* 255\)\.astype"),
+        ({"train_images": np.zeros((12, 8, 8, 3), np.int64)}, r"is int64.*by images\.astype\('uint8'\)"),
+        ({"train_images": np.zeros((12, 3, 8, 8), np.uint8)}, r"channels last, by images\.transpose\(0, 2, 3, 1\)"),
+        ({"train_images": np.zeros((12, 8, 8, 4), np.uint8)}, r"three channels of 4, by images\[\.\.\., :3\]"),
+        ({"train_images": np.zeros((12, 192), np.uint8)}, r"is uint8 \[12, 192\].*reshape them"),
+        ({"train_images": np.zeros((12, 8, 9, 3), np.uint8)}, "square.*crop or resize"),
+        ({"train_images": np.zeros((12, 7, 7, 3), np.uint8)}, "at least 8 x 8 pixels.*crop or resize"),
+        ({"train_images": np.zeros((12, 0, 0, 3), np.uint8)}, "at least 8 x 8 pixels.*crop or resize"),
+        ({"train_images": np.zeros((0, 8, 8, 3), np.uint8)}, r"train_images is uint8 \[0, .*add some"),
+        ({"test_images": np.zeros((6, 9, 9, 3), np.uint8)}, "differ in size"),
+        ({"train_labels": np.arange(11) % 3}, "each of the 12 images.*give each image its label"),
+        ({"train_labels": np.zeros((12, 14), np.int64)}, r"one whole number.*labels\.argmax\(1\)"),
+        ({"train_labels": np.linspace(0, 2, 12)}, "one whole number.*number the classes from 0"),
         ({"train_labels": np.arange(12) % 3 - 1}, "label -1"),
+        ({"train_labels": np.arange(12) * 10**15}, "label 11000000000000000 for 12 images.*without a gap"),
         ({"test_labels": np.arange(6) % 4}, "label 3"),
         ({"train_labels": np.arange(12) % 2 * 2}, "no image of class 1"),
+        ({"train_labels": np.zeros(12, int), "test_labels": np.zeros(6, int)}, "at least two classes.*it has 1"),
         ({"class_names": np.array(list("abcd"))}, r"no image of class 3 \(d\)"),
+        ({"class_names": np.array("abc")}, r"class_names is \[\], but one name for each class"),
+        ({"class_names": np.array(list("aba"))}, "two classes are called 'a'"),
+        (
+            {"class_names": np.array(list("abc"), object)},
+            "array 'class_names'.*by np.savez with the arrays",
+        ),
     ],
 )
 def test_a_faulty_npz_is_named(tmp_path, changes, words):
     path = save(tmp_path / "faulty.npz", **changes)
     with pytest.raises(DataError, match=rf"faulty\.npz.*{words}"):
         load(path)
+
+
+def test_a_single_array_is_no_data_set(tmp_path):
+    with (tmp_path / "mine.npz").open("wb") as file:
+        np.save(file, np.zeros((12, 8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"mine\.npz.*one array without a name.*arrays train_images, train_labels"):
+        load(str(tmp_path / "mine.npz"))
 
 
 @pytest.mark.parametrize("damage", ["cut", "scrambled", "text", "empty"])
@@ -231,6 +269,12 @@ def test_an_npz_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         npz.write_npz(path, plain_arrays())
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["whole.npz"]
+
+
+def test_an_npz_has_the_mode_of_any_new_file(tmp_path):
+    (tmp_path / "any").touch()
+    npz.write_npz(tmp_path / "new.npz", plain_arrays())
+    assert (tmp_path / "new.npz").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 # --- CIFAR's download, by way of torchvision --------------------------------------------------------------------
@@ -338,6 +382,13 @@ def text(file):
 def test_the_image_at_fault_is_named(folder, spoil, words):
     spoil(folder / "test" / "cat" / "1.png")
     with pytest.raises(DataError, match=rf"test.cat.1\.png {words}"):
+        load(str(folder))
+
+
+def test_images_too_small_for_the_networks_are_named(folder):
+    for file in folder.rglob("*.png"):
+        Image.new("RGB", (4, 4)).save(file)
+    with pytest.raises(DataError, match=r"train.ant.0\.png is 4 x 4 pixels, but at least 8 x 8 are needed"):
         load(str(folder))
 
 

@@ -1,10 +1,11 @@
 """Data sets as .npz files of plain arrays, in the layout of MedMNIST, read with care and written whole."""
 
 import os
-import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from jaxtyping import Int64, Shaped, UInt8
 from .dataset import Dataset
 
 Arrays = dict[str, Shaped[np.ndarray, "..."]]
+KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+SMALLEST = 8  # pixels a side: every network halves its images three times
 
 
 class DataError(ValueError):
@@ -22,48 +25,110 @@ class DataError(ValueError):
 def write_npz(path: Path, arrays: Arrays) -> None:
     """Write an .npz whole or not at all, making its folder where needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        try:
+    part = path.with_name(f"{path.name}.{uuid4().hex}")  # opened by name, not by tempfile: others may read it too
+    try:
+        with part.open("xb") as file:
             np.savez(file, **arrays)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_arrays(path: Path) -> Arrays:
     """All arrays of an .npz. Nothing is unpickled. DataError where it is missing or damaged."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with path.open("rb") as file:
+            return _members(np.load(file, allow_pickle=False))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
-            f"{path} is damaged or is not an .npz of plain arrays ({error}): delete it and make it again"
+            f"{path} is damaged or is not an .npz of plain arrays ({error}): make it again, by np.savez with the "
+            f"arrays {', '.join(KEYS)}, or delete it if it was downloaded"
         ) from error
 
 
+def _members(archive: np.lib.npyio.NpzFile | np.ndarray) -> Arrays:
+    if isinstance(archive, np.ndarray):
+        raise ValueError("it is one array without a name")
+    arrays = {}
+    for name in archive.files:
+        try:
+            arrays[name] = archive[name]
+        except ValueError as error:
+            raise ValueError(f"array {name!r}: {error}") from error
+    return arrays
+
+
 def _images(path: Path, part: str, array: np.ndarray) -> UInt8[np.ndarray, "n h h 3"]:
-    if array.ndim == 3:
-        array = np.repeat(array[..., None], 3, axis=-1)
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] != 3 or array.shape[1] != array.shape[2]:
+    """Colour images as they are, grey ones three times over; DataError for anything else."""
+    images = array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array
+    images = np.repeat(images[..., None], 3, axis=-1) if images.ndim == 3 else images
+    if mend := _image_fault(images):
         raise DataError(
-            f"{path}: {part} is {array.dtype} {list(array.shape)}, "
-            "but square images, uint8 [N, H, H, 3] or [N, H, H], are needed: crop or resize them"
+            f"{path}: {part} is {array.dtype} {list(array.shape)}, but square images, uint8 [N, H, H, 3] or "
+            f"[N, H, H], of at least {SMALLEST} x {SMALLEST} pixels are needed: {mend}"
         )
-    return array
+    return images
+
+
+def _image_fault(images: np.ndarray) -> str | None:
+    """How to mend an array that is not of square colour images; None where it is."""
+    if images.ndim != 4:
+        return "reshape them to [N, H, H, 3]"
+    count, height, width, channels = images.shape
+    if not count:
+        return "add some images"
+    if channels != 3 and height in (1, 3):
+        return "put the channels last, by images.transpose(0, 2, 3, 1)"
+    if channels != 3:
+        return f"make three channels of {channels}" + (", by images[..., :3]" if channels == 4 else "")
+    if images.dtype.kind == "f":
+        return "give 0 to 255 as uint8, by (images * 255).astype('uint8') where they run from 0 to 1"
+    if images.dtype != np.uint8:
+        return "give 0 to 255 as uint8, by images.astype('uint8')"
+    return "crop or resize them" if height != width or height < SMALLEST else None
 
 
 def _labels(path: Path, part: str, array: np.ndarray, count: int) -> Int64[np.ndarray, " n"]:
+    """One label for each of `count` images; DataError for anything else."""
     flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if flat.ndim != 1 or flat.dtype.kind not in "iu" or len(flat) != count:
+    if mend := _label_fault(flat, count):
         raise DataError(
             f"{path}: {part} is {array.dtype} {list(array.shape)}, "
-            f"but one whole number for each of the {count} images, [N] or [N, 1], is needed"
+            f"but one whole number for each of the {count} images, [N] or [N, 1], is needed: {mend}"
         )
     return flat.astype(np.int64)
+
+
+def _label_fault(labels: np.ndarray, count: int) -> str | None:
+    """How to mend an array that is not of one whole number for each image; None where it is."""
+    if labels.ndim != 1:
+        return "take one label of each, by labels.argmax(1) where they are one-hot"
+    if len(labels) != count:
+        return "give each image its label"
+    if labels.dtype.kind not in "iu":
+        return "number the classes from 0, by np.unique(labels, return_inverse=True)[1]"
+    return None
+
+
+def _names(path: Path, given: np.ndarray | None, labels: Int64[np.ndarray, " n"]) -> tuple[str, ...]:
+    """The names given for the classes, else their numbers: two at least, no two alike, or DataError."""
+    if given is None:
+        if (largest := labels.max()) >= len(labels):
+            raise DataError(
+                f"{path}: train_labels has a label {largest} for {len(labels)} images: "
+                "number the classes from 0 without a gap"
+            )
+        given = np.arange(largest + 1)
+    if given.ndim != 1:
+        raise DataError(f"{path}: class_names is {list(given.shape)}, but one name for each class, [C], is needed")
+    names = tuple(str(entry) for entry in given)
+    if len(names) < 2:
+        raise DataError(f"{path}: at least two classes are needed, but it has {len(names)}: add images of another")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"{path}: two classes are called {twice[0]!r}: give each a name of its own in class_names")
+    return names
 
 
 def _check_classes(path: Path, part: str, labels: Int64[np.ndarray, " n"], names: tuple[str, ...]) -> None:
@@ -80,20 +145,20 @@ def _check_classes(path: Path, part: str, labels: Int64[np.ndarray, " n"], names
 def dataset_from_arrays(name: str, path: Path, arrays: Arrays) -> Dataset:
     """A data set from arrays in the layout of MedMNIST, checked; `path` is named where they are at fault.
 
-    Needs {train,test}_images, uint8 [N, H, H, 3] or [N, H, H], and {train,test}_labels, [N] or [N, 1];
-    `class_names` is optional. Other arrays, val_images among them, are left alone: validation is cut from the
-    training images, for every data set in the same way.
+    Needs {train,test}_images, uint8 [N, H, H, 3], [N, H, H] or [N, H, H, 1], H at least 8, and
+    {train,test}_labels, [N] or [N, 1]; `class_names` is optional. Other arrays, val_images among them, are left
+    alone: validation is cut from the training images, for every data set in the same way.
     """
-    for key in ("train_images", "train_labels", "test_images", "test_labels"):
+    for key in KEYS:
         if key not in arrays:
-            raise DataError(f"{path} has no array {key!r} (it has {', '.join(sorted(arrays)) or 'none'})")
+            had = ", ".join(sorted(arrays)) or "none"
+            raise DataError(f"{path} has no array {key!r} (it has {had}): {', '.join(KEYS)} are needed")
     images = {part: _images(path, f"{part}_images", arrays[f"{part}_images"]) for part in ("train", "test")}
     if images["train"].shape[1:] != images["test"].shape[1:]:
         raise DataError(f"{path}: train and test images differ in size: resize them to one size")
     keys = {part: f"{part}_labels" for part in images}
     labels = {key: _labels(path, key, arrays[key], len(images[part])) for part, key in keys.items()}
-    given = arrays.get("class_names", np.arange(labels["train_labels"].max(initial=-1) + 1))
-    names = tuple(str(entry) for entry in given)
+    names = _names(path, arrays.get("class_names"), labels["train_labels"])
     for key, array in labels.items():
         _check_classes(path, key, array, names)
     tensors = {f"{part}_images": torch.from_numpy(array).permute(0, 3, 1, 2) for part, array in images.items()}

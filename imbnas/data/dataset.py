@@ -47,9 +47,10 @@ class Dataset:
 
     @cached_property
     def std(self) -> Float[Tensor, "3"]:
-        """Population standard deviation of each channel of the training images, as `mean`."""
+        """Population standard deviation of each channel of the training images, as `mean`; 1 where it never varies."""
         square = self._levels @ _scale().square()
-        return (square - (self._levels @ _scale()).square()).sqrt().float().to(self.device)
+        variance = square - (self._levels @ _scale()).square()
+        return variance.where(self._levels.amax(1) < 1, 1).sqrt().float().to(self.device)
 
     @cached_property
     def train_digests(self) -> list[bytes]:

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from . import glyphs
-from .arrays import DataError, dataset_from_arrays, read_npz, write_npz
+from .arrays import SMALLEST, DataError, dataset_from_arrays, read_npz, write_npz
 from .dataset import Dataset
 
 CIFAR = ("cifar10", "cifar100")
@@ -80,6 +80,9 @@ def _decode(file: Path) -> Image.Image:
         raise DataError(f"{file} cannot be read as an image ({error}): repair or remove it") from error
     if image.mode not in ("RGB", "L"):
         raise DataError(f"{file} has the type {image.mode}: convert it to RGB or to 8-bit grey (L)")
+    if min(image.size) < SMALLEST:
+        found = f"{image.width} x {image.height} pixels"
+        raise DataError(f"{file} is {found}, but at least {SMALLEST} x {SMALLEST} are needed: resize all images")
     return image
 
 
@@ -106,7 +109,8 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
 def read_folder(path: Path) -> Dataset:
     """The images {train,test}/<class>/<image>, decoded with PIL; classes in alphabetical order.
 
-    All images must be square, of one size and one type, RGB or 8-bit grey: DataError names the first that is not.
+    All images must be square, of one size, at least 8 x 8 pixels, and of one type, RGB or 8-bit grey: DataError
+    names the first that is not.
     """
     parts = {part: _classes(path / part) for part in ("train", "test")}
     if odd := sorted(set(parts["train"]) ^ set(parts["test"])):
