@@ -118,6 +118,7 @@ def test_a_class_with_one_image_keeps_it_for_training():
     ("call", "words"),
     [
         (lambda: split(toy([50, 5]), "natural"), 'class 1 has 5 .*too few to hold 5 out.*"from-train"'),
+        (lambda: split(toy([1, 1]), "natural", validation="from-train"), "toy: natural .*none to spare for validation"),
         (lambda: split(toy([50, 50]), "natural", 0.1), "leave it out"),
         (lambda: split(toy([50, 50]), "balance", validation="test"), "'test'.*held-out, from-train"),
         (lambda: split(toy([50, 50]), "exp", 0.01), "class 1 without an image"),

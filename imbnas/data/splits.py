@@ -101,7 +101,8 @@ def split(dataset: Dataset, kind: str, factor: float = 1.0, seed: int = 0, valid
     the far end of the shuffle; "from-train" takes 20 % of each class of the long-tailed set itself, at least 1
     (a class with a single image keeps it for training and has no validation image). Of two factors, the smaller
     gives a subset of the larger one's set. `kind="natural"` keeps the data set's own counts; the other kinds
-    start from its smallest class. ValueError for an unknown kind, factor or validation, and for classes too small.
+    start from its smallest class. ValueError for an unknown kind, factor or validation, for classes too small, and
+    where no class can spare an image to validate.
     """
     if validation not in VALIDATIONS:
         raise ValueError(f"validation {validation!r} is not known: take one of {', '.join(VALIDATIONS)}")
@@ -109,6 +110,11 @@ def split(dataset: Dataset, kind: str, factor: float = 1.0, seed: int = 0, valid
     counts = _counts(kind, factor, [len(m) for m in members])
     full = [m[:n] for m, n in zip(members, counts, strict=True)]
     search, held = VALIDATIONS[validation](members, counts)
+    if not any(map(len, held)):
+        raise ValueError(
+            f"{dataset.name}: {kind} leaves one training image in every class, none to spare for validation: "
+            "add images to at least one class"
+        )
     roles = {"search_train": search, "validation": held, "full_train": full}
     return Split(
         name=dataset.name,
