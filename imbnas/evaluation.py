@@ -37,7 +37,8 @@ class Accuracy:
     """Percentages on a test set: `overall`, `per_class`, groups by training count, and thirds of the classes.
 
     `many` has more than 100 training images, `few` fewer than 20, `medium` the rest; a group without a class is
-    None. Thirds are by class index: head, middle, tail.
+    None. Thirds, head, middle and tail, are of the classes in the order of their training counts, largest first
+    (equal ones by index); of two classes, the middle is None.
     """
 
     overall: float
@@ -47,23 +48,24 @@ class Accuracy:
     medium: float | None
     few: float | None
     head: float
-    middle: float
+    middle: float | None
     tail: float
 
 
 def accuracy(counts: Int[Tensor, "classes classes"], train_counts: Sequence[int]) -> Accuracy:
-    """Every reported accuracy from one confusion matrix and the training counts per class."""
+    """Every reported accuracy from one confusion matrix, of two classes at least, and the training counts per class."""
     per_class = 100 * counts.diagonal().double() / counts.sum(1).clamp(min=1).double()
     train = torch.as_tensor(list(train_counts))
     groups = {"many": train > 100, "medium": (train >= 20) & (train <= 100), "few": train < 20}
-    means = {name: float(per_class[mask].mean()) if mask.any() else None for name, mask in groups.items()}
-    thirds = per_class.tensor_split(3)
+    groups = {name: mask.nonzero().flatten() for name, mask in groups.items()}
+    falling = train.argsort(descending=True, stable=True)
+    thirds = falling.tensor_split(3) if len(falling) > 2 else (falling[:1], falling[:0], falling[1:])
+    groups |= dict(zip(("head", "middle", "tail"), thirds, strict=True))
     return Accuracy(
         overall=float(100 * counts.diagonal().sum().double() / counts.sum().double()),
         class_mean=float(per_class.mean()),
         per_class=[round(float(value), 4) for value in per_class],
-        **means,
-        **{name: float(third.mean()) for name, third in zip(("head", "middle", "tail"), thirds, strict=True)},
+        **{name: float(per_class[group].mean()) if len(group) else None for name, group in groups.items()},
     )
 
 
@@ -83,12 +85,15 @@ class Node:
 class Plan:
     """The computations of many paths, each distinct one once; an algebra for `Backbone.walk`.
 
-    Value 0 is the images. `outputs[i]` is the number of the features of `paths[i]`.
+    Value 0 is the images. `outputs[i]` is the number of the features of `paths[i]`. ValueError for a path that is
+    none of the network's space.
     """
 
     carries = staticmethod(carries)
 
     def __init__(self, net: SuperNet, paths: Sequence[Path]) -> None:
+        for path in paths:
+            net.space.check(path)
         self.nodes, self.numbers = [Node(None, ())], {}
         outputs = {path: net.backbone.walk(0, path, self) for path in sorted(set(paths))}
         self.outputs = [outputs[tuple(path)] for path in paths]
@@ -197,7 +202,11 @@ def rank(
     validation: batches of normalised images that are scored, and their `labels`.
     precision: "float32", or "bf16" for twice the speed and a little noise (`imbnas.training.autocast`).
     class_mean: every class counts the same in the accuracy, for validation images that are long-tailed themselves.
+    ValueError for a path of another space, and unless there is one label for each validation image, at least one.
     """
+    images = sum(map(len, validation))
+    if not 0 < images == len(labels):
+        raise ValueError(f"{images} validation images with {len(labels)} labels: expected one label each, at least one")
     with autocast(labels.device, precision):
         return score(Plan(net, paths), net.classifier, statistics, validation, labels, class_mean)
 

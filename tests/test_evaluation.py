@@ -81,6 +81,23 @@ def test_ranking_leaves_the_network_as_it_was():
     assert all(m.mode == "track" and m.momentum == 0.1 for m in net.modules() if isinstance(m, BatchNorm))
 
 
+@pytest.mark.parametrize(
+    ("paths", "batches", "labels", "words"),
+    [
+        ([(3,) * 6], [4, 4], 7, "8 validation images with 7 labels"),
+        ([(3,) * 6], [4, 4], 9, "8 validation images with 9 labels"),
+        ([(3,) * 6], [], 0, "0 validation images with 0 labels: expected .* at least one"),
+        ([(3,) * 6, (3, 3, 3, -1, 3, 3)], [4], 4, "gene 3 is -1, not 0 to 4"),
+        ([(3,) * 6, (3,) * 5], [4], 4, "has 5 genes: expected 6"),
+        ([(3,) * 6, (3,) * 7], [4], 4, "has 7 genes: expected 6"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(paths, batches, labels, words):
+    net, images = SuperNet(CellSpace(4, 1, 1), 3), drawn(6, 3, 16, 16).float()
+    with pytest.raises(ValueError, match=words):
+        rank(net, paths, [images], [images[:size] for size in batches], torch.zeros(labels, dtype=torch.int64))
+
+
 def test_equal_computations_are_done_once():
     """Two paths that differ on the last edge alone share all but that edge, the sum and what follows."""
     space = CellSpace(4, 1, 3)
@@ -125,6 +142,19 @@ def test_confusion_and_groups_by_hand():
     assert (found.overall, found.many, found.medium, found.few) == (62.5, 100, 50, 50)
     assert (found.head, found.middle, found.tail) == (75, 50, 50)
     assert accuracy(counts, [500] * 4).few is None
+
+
+def test_thirds_follow_the_training_counts():
+    """Own classes come in any order: here the last is the largest; equal ones stay in theirs."""
+    counts = torch.diag(torch.tensor([10, 20, 30, 40, 50])) + torch.tensor([90, 80, 70, 60, 50]).diag().roll(1, 1)
+    found = accuracy(counts, [7, 9, 8, 8, 60])
+    assert (found.head, found.middle, found.tail) == (35, 35, 10)  # classes 4 and 1, 2 and 3, 0
+
+
+def test_two_classes_have_a_head_and_a_tail():
+    found = accuracy(torch.tensor([[1, 3], [0, 4]]), [5, 30])
+    assert (found.head, found.middle, found.tail) == (100, None, 25)
+    assert (found.many, found.medium, found.few) == (None, 100, 25)
 
 
 @settings(max_examples=20, deadline=None)
