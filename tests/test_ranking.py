@@ -1,6 +1,8 @@
 """The paths on which rankings are judged, and the study of what P1's scores measure."""
 
+import bisect
 import dataclasses
+import itertools
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,6 +34,26 @@ def test_every_beginning_of_the_set_is_spread_over_the_costs(space):
         assert ranked_paths(space, count) == paths[:count]
     with pytest.raises(ValueError, match="count is 49; expected 1 to 48 paths"):
         ranked_paths(space, 49)
+
+
+@pytest.mark.parametrize("layers", [(2, 2, 2), (1, 1, 1)], ids=str)  # 4,096 and 64 paths, where 4,800 were drawn
+def test_a_small_space_has_smaller_strata(layers):
+    space = MacroSpace(16, layers)
+    paths = ranked_paths(space)
+    assert len(set(paths)) == COUNT
+    costs = sorted(space.cost(path).macs for path in itertools.product(range(4), repeat=space.genes))
+    stratum = len(costs) / COUNT
+    for number, cost in enumerate(sorted(space.cost(path).macs for path in paths)):
+        assert bisect.bisect_left(costs, cost) < (number + 3) * stratum
+        assert bisect.bisect_right(costs, cost) > (number - 2) * stratum
+
+
+def test_a_space_of_fewer_paths_than_strata_is_refused():
+    class TwoChoices(MacroSpace):
+        operations = ("skip", "conv3x3")
+
+    with pytest.raises(ValueError, match="has 8 paths; expected at least 48"):
+        ranked_paths(TwoChoices(16, (1, 1, 1)))
 
 
 def test_a_path_of_the_set_is_retrained_as_a_winner_would_be(tmp_path, tiny):
