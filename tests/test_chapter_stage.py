@@ -38,6 +38,7 @@ class TestParameters:
         [
             ("seed", "0 1", "a whole number"),
             ("seed", True, "a whole number"),
+            ("seed", -1, "a whole number from 0"),
             ("split_seed", 1.5, "a whole number"),
             ("max_seconds", "soon", "seconds, more than 0"),
             ("max_seconds", -1, "seconds, more than 0"),

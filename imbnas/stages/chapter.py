@@ -117,7 +117,7 @@ def check_kinds(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         entries = value if name == "target" and isinstance(value, list | tuple) else [value]
         if name in WHOLE:
-            right, expected = type(value) is int, "a whole number"
+            right, expected = type(value) is int and value >= 0, "a whole number from 0"
         elif name == "max_seconds":
             right, expected = value is None or (isinstance(value, int | float) and value > 0), "seconds, more than 0"
         else:
