@@ -166,7 +166,7 @@ def preferences(pulls: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def found_cells(cells: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """The published accuracy of the cell that each arm found: a circle for each seed, mean and 95 % interval beside.
 
-    cells: `imbnas.searches.cells`.
+    cells: `imbnas.darts_study.cells`.
     """
     groups = {arm: rows.accuracy for arm, rows in cells.groupby("arm", sort=False)}
     ax = ax or axes(0.9 + 0.38 * len(groups))

@@ -1,6 +1,6 @@
 """What the searches of the DARTS study found: cells, judged by what is published of them, and how α moved.
 
-python -m imbnas.searches     write cells, arms, gaps, weights and distances in results/darts, which the book reads
+python -m imbnas.darts_study     write cells, arms, gaps, weights and distances in results/darts, which the book reads
 """
 
 import itertools
@@ -35,8 +35,8 @@ def name(record: Record) -> str:
     return record["config"]["arm"]["name"]
 
 
-def relaxed(study: Sequence[Record], arm: str | None = None) -> dict[tuple[str, int], Found]:
-    """The searches by gradient among the records, by arm and seed; of one `arm`, where it is named.
+def relaxed(study: Sequence[Record]) -> dict[tuple[str, int], Found]:
+    """The searches by gradient among the records, by arm and seed.
 
     A record keeps the mixture; its logarithm is α, but for a constant per edge that no mixture sees.
     """
@@ -49,7 +49,7 @@ def relaxed(study: Sequence[Record], arm: str | None = None) -> dict[tuple[str, 
             results["images"],
         )
         for record in study
-        if "mixture" in (results := record["results"]) and arm in (None, name(record))
+        if "mixture" in (results := record["results"])
     }
 
 

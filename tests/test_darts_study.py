@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from imbnas import records, searches
+from imbnas import darts_study, records
 from imbnas.benchmark import nasbench201
 from imbnas.darts import discretise
 from imbnas.space import CellSpace
@@ -31,34 +31,34 @@ def ending(*row: float) -> list:
 
 
 def test_cells_are_judged_by_what_is_published() -> None:
-    found = searches.cells([record("evolution", 0, SKIPS), record("evolution", 1, CONVOLUTIONS)])
+    found = darts_study.cells([record("evolution", 0, SKIPS), record("evolution", 1, CONVOLUTIONS)])
     published = nasbench201().cifar10
     assert found.accuracy.tolist() == pytest.approx([published[SPACE.to_string(p)] for p in (SKIPS, CONVOLUTIONS)])
     assert found.skips.tolist() == [6, 0] and found.convolutions.tolist() == [0, 6]
-    arm = searches.arms(found).iloc[0]
+    arm = darts_study.arms(found).iloc[0]
     half = stats.t.ppf(0.975, 1) * abs(found.accuracy[0] - found.accuracy[1]) / 2
     assert arm.seeds == 2 and arm.accuracy == pytest.approx(found.accuracy.mean())
     assert (arm.high - arm.low) / 2 == pytest.approx(half) and arm.minutes == 2
 
 
 def test_one_seed_has_no_interval() -> None:
-    arm = searches.arms(searches.cells([record("evolution", 0, SKIPS)])).iloc[0]
+    arm = darts_study.arms(darts_study.cells([record("evolution", 0, SKIPS)])).iloc[0]
     assert math.isnan(arm.low) and math.isnan(arm.high)
 
 
 def test_gaps_are_paired_by_seed() -> None:
     study = [record("first-order", 0, SKIPS), record("first-order", 1, CONVOLUTIONS),
              record("evolution", 1, SKIPS), record("evolution", 2, SKIPS)]  # fmt: skip
-    found = searches.cells(study)
-    row = searches.gaps(found).set_index("arm").loc["evolution"]
+    found = darts_study.cells(study)
+    row = darts_study.gaps(found).set_index("arm").loc["evolution"]
     assert row.seeds == 1 and row.gap == pytest.approx(found.accuracy[2] - found.accuracy[1]) and row.gap < 0
-    assert searches.gaps(found[found.arm == "evolution"]).empty  # nothing to hold it against
+    assert darts_study.gaps(found[found.arm == "evolution"]).empty  # nothing to hold it against
 
 
 def test_alpha_comes_back_from_its_mixture(tmp_path) -> None:
     arm = tiny_arm("first-order")
     made = run_arm(arm, 0, str(tmp_path))
-    (found,) = searches.relaxed(searches.read(tmp_path / "darts")).values()
+    (found,) = darts_study.relaxed(darts_study.read(tmp_path / "darts")).values()
     assert list(found.trajectory) == made["results"]["turns"]
     assert torch.allclose(found.alpha.softmax(1).sum(1), torch.ones(6))
     assert "".join(map(str, discretise(arm.space, found.alpha))) == made["results"]["best"]["path"]
@@ -68,7 +68,7 @@ def test_distances_leave_out_pairs_of_one_seed() -> None:
     flat, skip, half = ending(0.2, 0.2, 0.2, 0.2, 0.2), ending(0.05, 0.8, 0.05, 0.05, 0.05), ending(0, 0.5, 0, 0.5, 0)
     study = [record("first-order", 0, SKIPS, flat), record("first-order", 1, SKIPS, skip),
              record("long-tail", 0, SKIPS, half), record("evolution", 0, SKIPS)]  # fmt: skip
-    frame = searches.distances(searches.relaxed(study)).set_index("arm")
+    frame = darts_study.distances(darts_study.relaxed(study)).set_index("arm")
     assert list(frame.index) == ["first-order", "long-tail"]
     assert frame.moved["first-order"] == pytest.approx(0.6) and frame.pairs["first-order"] == 1
     # seed 0 of the tail beside seed 1 of the plain: |0.5 - 0.8| + |0.5 - 0.05| + 3 * 0.05 = 0.9, half of it
@@ -76,17 +76,17 @@ def test_distances_leave_out_pairs_of_one_seed() -> None:
 
 
 def test_weights_are_means_over_the_edges() -> None:
-    row = searches.weights(searches.relaxed([record("first-order", 0, SKIPS, ending(0.1, 0.6, 0.1, 0.1, 0.1))]))
+    row = darts_study.weights(darts_study.relaxed([record("first-order", 0, SKIPS, ending(0.1, 0.6, 0.1, 0.1, 0.1))]))
     assert row.loc[("first-order", 0), "skip_connect"] == pytest.approx(0.6)
 
 
 def test_the_committed_tables_are_those_of_the_records() -> None:
-    if not (study := searches.read()):
+    if not (study := darts_study.read()):
         pytest.skip("no record in results/darts yet: make grid GOALS=darts")
-    for table, frame in searches.tables(study).items():
+    for table, frame in darts_study.tables(study).items():
         text = frame.to_csv(index=False, float_format="%.4f")
-        assert (searches.FOLDER / f"{table}.csv").read_text() == text, "python -m imbnas.searches writes it anew"
+        assert (darts_study.FOLDER / f"{table}.csv").read_text() == text, "python -m imbnas.darts_study writes it anew"
 
 
 def test_a_study_without_records_gives_empty_tables(tmp_path) -> None:
-    assert all(frame.empty for frame in searches.tables(records.read(tmp_path)).values())
+    assert all(frame.empty for frame in darts_study.tables(records.read(tmp_path)).values())
