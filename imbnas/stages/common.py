@@ -87,7 +87,7 @@ class Run:
 
         split: the hash of the images that it is done on (`Split.hash`).
         """
-        name = work_name("-".join([*parts, f"s{self.seed}"]), [config, split])
+        name = work_name("-".join([*parts, f"s{self.seed}"]), {"config": config, "split": split})
         return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / f"{name}{suffix}"
 
 
