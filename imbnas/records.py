@@ -6,6 +6,7 @@ records are equal when they agree in everything but the `cost` block, which hold
 
 import csv
 import hashlib
+import io
 import json
 import math
 import os
@@ -63,10 +64,13 @@ def device_name(device: torch.device) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically."""
+    """Write a file atomically: whole, or not at all, even where the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
+    with open(partial, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
 
 
@@ -115,13 +119,11 @@ def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
     rows = [plain(dict(row)) for row in rows]
     if not rows:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(partial, "w", newline="") as file:
-        table = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    partial.replace(path)
+    text = io.StringIO()
+    table = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def read_one(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ grid lives, the lock is lifted and the same line goes on.
 
 import argparse
 import fcntl
-import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
@@ -36,7 +38,12 @@ def one_of(names: Iterable[str], what: str, name: str) -> str:
 
 def way_to_run(name: str) -> str:
     """A folder of `profiles/` that says how Snakemake runs."""
-    return one_of((path.parent.name for path in PROFILES.glob("*/config.yaml")), "way to run", name)
+    one_of((path.parent.name for path in PROFILES.glob("*/config.yaml")), "way to run", name)
+    executor = yaml.safe_load((PROFILES / name / "config.yaml").read_text()).get("executor", "local")
+    plugin = f"snakemake_executor_plugin_{executor}".replace("-", "_")
+    if executor != "local" and importlib.util.find_spec(plugin) is None:
+        raise argparse.ArgumentTypeError(f"RUN={name} needs `pip install {plugin.replace('_', '-')}`")
+    return name
 
 
 def setting(text: str) -> str:
