@@ -5,7 +5,7 @@ import math
 import pytest
 
 from imbnas.premise import ceiling, premise
-from imbnas.quality import differences, quality, retrained_paths, retrained_spread
+from imbnas.quality import PAIRS, differences, quality, retrained_paths, retrained_spread
 from imbnas.verdicts import (
     QUESTIONS,
     ceiling_in_words,
@@ -28,6 +28,10 @@ ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "regret": -0.5, "regret_l
 def test_a_verdict_needs_an_interval_on_one_side(low: float, high: float, said: str) -> None:
     sentence = difference_in_words(ROW | {"tau": (low + high) / 2, "low": low, "high": high})
     assert said in sentence and "24 paths" in sentence and "−0.5 [−1.0, 0.0] points" in sentence
+
+
+def test_every_pair_that_is_measured_has_its_question() -> None:
+    assert set(QUESTIONS) == set(PAIRS)
 
 
 def test_too_few_paths_have_no_figure() -> None:
