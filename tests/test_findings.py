@@ -65,6 +65,14 @@ def test_p1_repeats_over_super_networks_as_p0_does() -> None:
     assert alike.tau[["P0", "P1", "P2", "control"]].between(0.5, 0.7).all() and alike.tau["P3"] < 0.5
 
 
+def test_the_first_pair_of_the_premise_is_open_in_both_directions() -> None:
+    pairs = pd.read_csv(RESULTS / "benchmark" / "premise.csv").set_index(["first", "second"])
+    both = pairs[(pairs.first_part == "overall") & (pairs.second_part == "overall")].loc[("balance", "exp-0.01")]
+    ceiling = pd.read_csv(RESULTS / "benchmark" / "ceiling.csv").set_index("target").expected["exp-0.01"]
+    assert 10 <= both.paths < 24 and both.low < 0 < ceiling < both.high
+    assert contains_zero(both, "partial_low", "partial_high")
+
+
 def test_the_first_column_of_table_2_tells_nothing() -> None:
     runs = retrainings(records.read(RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1", "retrain"))
     first = runs[(runs.target == "exp-0.01") & (runs.seed == 0)].set_index("procedure").accuracy

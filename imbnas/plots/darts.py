@@ -177,5 +177,6 @@ def found_cells(cells: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.plot(values, [row + 0.22] * len(values), "o", color=QUIET, markersize=4, markerfacecolor="none")
     ax.set_yticks(range(len(groups)), list(groups))
     ax.invert_yaxis()
+    ax.set_xlim(right=min(100, ax.get_xlim()[1]))  # Student's interval does not know that accuracy ends there
     ax.set_xlabel("published CIFAR-10 accuracy of the cell found (%)")
     return ax
