@@ -46,10 +46,8 @@ def difference_in_words(row: Mapping[str, Any]) -> str:
         return f"{where}: too few for an interval (it takes {FEWEST_PATHS})."
     low, high = row["low"], row["high"]
     verdict = "yes" if low > 0 else "no, it ranks worse" if high < 0 else "cannot be told"
-    figures = f"τ differs by {signed(row['tau'])} [{signed(low)}, {signed(high)}]"
-    regret = (
-        f"regret by {signed(row['regret'], 1)} [{signed(row['regret_low'], 1)}, {signed(row['regret_high'], 1)}] points"
-    )
+    figures = f"τ {signed(row['tau'])} [{signed(low)}, {signed(high)}]"
+    regret = f"regret {signed(row['regret'], 1)} [{signed(row['regret_low'], 1)}, {signed(row['regret_high'], 1)}]"
     return f"{where}: {verdict}; {figures}, {regret}."
 
 

@@ -27,7 +27,7 @@ ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "regret": -0.5, "regret_l
 )
 def test_a_verdict_needs_an_interval_on_one_side(low: float, high: float, said: str) -> None:
     sentence = difference_in_words(ROW | {"tau": (low + high) / 2, "low": low, "high": high})
-    assert said in sentence and "24 paths" in sentence and "−0.5 [−1.0, 0.0] points" in sentence
+    assert said in sentence and "24 paths" in sentence and "regret −0.5 [−1.0, 0.0]." in sentence
 
 
 def test_every_pair_that_is_measured_has_its_question() -> None:
@@ -45,9 +45,7 @@ def test_every_question_is_asked_of_what_was_measured() -> None:
     found = [*paths(UP), scores_record("P0", DOWN), scores_record("P1", UP), scores_record("P3", MIXED)]
     words = differences_in_words(differences(found))
     assert words.count("**") == 2 * 6  # P1 - P0, P3 - P0, P3 - P1, and each of the three against counting
-    assert (
-        "rank better than not adapting?** (P1 − P0)\n\n- exp-0.01, seed 0, 10 paths: yes; τ differs by +2.00" in words
-    )
+    assert "rank better than not adapting?** (P1 − P0)\n\n- exp-0.01, seed 0, 10 paths: yes; τ +2.00" in words
     assert QUESTIONS["P1", "P2"] not in words
 
 

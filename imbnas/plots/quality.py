@@ -59,7 +59,7 @@ def between_targets(frame: pd.DataFrame, ceilings: Mapping[str, float]) -> Axes:
         ax.plot(row.tau, place - 0.13, "o", color=BLUE)
         ax.plot([row.partial_low, row.partial_high], [place + 0.17] * 2, color=QUIET, linewidth=1.2)
         ax.plot(row.partial, place + 0.17, "s", color=QUIET, markerfacecolor="white")
-        lower = min(ceilings.get(row.first, np.nan), ceilings.get(row.second, np.nan))
+        lower = np.fmin(ceilings.get(row.first, np.nan), ceilings.get(row.second, np.nan))
         if row.first != row.second and row.first_part == row.second_part == "overall":
             ax.plot([lower, lower], [place - 0.35, place + 0.35], color=ORANGE, linewidth=2, linestyle="--")
     ax.plot([], [], "o-", color=BLUE, label="τ")
