@@ -206,7 +206,7 @@ def judged(
     ValueError that says whose scores can't be ranked, and why.
     """
     try:
-        found = [ranking(scores.reindex(truth.index), truth, top=TOP) for scores in rankings]
+        found = [ranking(scores.reindex(truth.index), truth, top=TOP, repeats=1) for scores in rankings]
     except ValueError as fault:
         raise ValueError(f"{name}: {fault}") from None
     draws = bootstrap_draws(len(truth), repeats)
@@ -225,7 +225,10 @@ def compared(pairs: Sequence[tuple[pd.Series, pd.Series]], truth: pd.Series, rep
         return np.mean([regrets(first, truth, drawn) - regrets(second, truth, drawn) for first, second in pairs], 0)
 
     gaps = [bootstrap_taus(np.column_stack([*pair, truth]), draws) for pair in pairs]
-    figures = {"tau": np.mean([difference(*pair, truth).tau for pair in pairs]), "regret": float(regret(whole)[0])}
+    figures = {
+        "tau": np.mean([difference(*pair, truth, repeats=1).tau for pair in pairs]),
+        "regret": float(regret(whole)[0]),
+    }
     drawn = np.mean([one - other for one, other in gaps], axis=0)
     return figures | bounds("", drawn) | bounds("regret_", regret(draws))
 
