@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (AT_ONCE=2 stages side by side; RUN=slurm on a cluster;
 # GOALS="table baselines controls ranking"; SOURCE=… TARGET_DATA=… SPACE=… SPLIT_SEED=… OUT=… in place of the profile's;
 # TARGETS="exp-0.01 balance" for these columns alone, TARGETS=natural for your own data as they are;
-# PATHS=24 for the goal ranking)
+# PATHS=24 for the goals ranking and premise)
 PROFILE = smoke
 SEEDS = 0
 RUN = local

@@ -3,7 +3,7 @@
 #   make grid PROFILE=laptop SEEDS="0 1"      make grid-plan PROFILE=laptop
 #
 # One seed of the 4 x 4 table is 30 records: 1 super-network, 1 search on the source (P0, the same for every target),
-# 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, ranking, validity, darts.
+# 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, ranking, premise, validity, darts.
 import json
 import re
 import shlex
@@ -209,6 +209,11 @@ rule ranking:
         expand("{r}/path-{n:02}-{t}-s1.json", r=RECORDS, n=range(min(RANKED, AGAIN)), t=RANKED_ON),
         expand("{r}/scores-{p}-s{s}.json", r=RECORDS, p=ON_SOURCE, s=SEEDS),
         expand("{r}/scores-{p}-{t}-s{s}.json", r=RECORDS, p=SCORED, t=RANKED_ON, s=SEEDS),
+
+
+# the same paths on every target, for the page on the premise; SPACE=cell1-c16-n1: cells whose accuracy is published
+rule premise:
+    input: expand("{r}/path-{n:02}-{t}-s0.json", r=RECORDS, n=range(RANKED), t=TARGETS)
 
 
 rule path:

@@ -38,17 +38,24 @@ class Grid:
         return [record for record in self.found if record["stage"] == stage]
 
 
-def leading(results: Path = profiles.ROOT / "results", stage: str = "retrain") -> Grid:
-    """The grid that the book shows: of the largest profile with a record of `stage`, the folder with most of them."""
+def leading(results: Path = profiles.ROOT / "results", stage: str = "retrain", space: str = "") -> Grid:
+    """The grid that the book shows: of the largest profile with a record of `stage`, the folder of its own data and
+    space; where that has none, the folder with most of them. space: only grids of this space."""
     for profile in LEADING:
         folders: dict[Path, list[dict[str, Any]]] = {}
         for record in records.read(results / profile):
             folders.setdefault(Path(record["file"]).parent, []).append(record)
-        grids = [Grid(profile, folder, found) for folder, found in folders.items()]
-        if best := max(grids, key=lambda grid: len(grid.of(stage)), default=None):
-            if best.of(stage):
-                return best
+        grids = [Grid(profile, folder, found) for folder, found in folders.items() if space in ("", folder.name)]
+        if grids := [grid for grid in grids if grid.of(stage)]:
+            own = results / profile / own_place(profile, space)
+            return max(grids, key=lambda grid: (grid.folder == own, len(grid.of(stage))))
     return Grid()
+
+
+def own_place(profile: str, space: str = "") -> Path:
+    """The folder, below the profile's, of the data pair that the profile names, and of its space or another."""
+    settings = profiles.load(profile)
+    return Path(f"{settings.source}-{settings.target_data}") / (space or settings.space)
 
 
 def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

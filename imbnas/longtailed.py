@@ -5,7 +5,7 @@
 `longtailed.csv` holds every retraining of a path of the fixed set, of every profile and space. The other tables are of
 the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another,
 `repeatability.csv` how alike two super-networks rank, `premise.csv` one target against another, `ceiling.csv` what the
-noise of the seed leaves.
+noise of the seed leaves. `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
+from imbnas.domain import SPACE, domain
 from imbnas.grid import leading
 from imbnas.premise import ceiling, premise, targets_of
 from imbnas.quality import differences, quality, repeatability, retrained_paths, retrained_spread
@@ -82,6 +83,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         "repeatability": repeatability(found),
         "premise": premise(retrained_paths(found)),
         "ceiling": ceilings(found),
+        "domain": domain(retrained_paths(leading(results, space=SPACE).found)),
     }
     texts = {f"{name}.csv": in_csv(frame) for name, frame in frames.items() if len(frame)}
     return {"longtailed.csv": table.to_csv(index=False)} | texts

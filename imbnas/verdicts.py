@@ -9,6 +9,7 @@ import pandas as pd
 from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED, MEAN, called
 
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
+DATA = {"cifar10": "CIFAR-10, published", "cifar100": "CIFAR-100, published"}
 QUESTIONS = {
     ("P1", "P0"): "Does adapting the classifier rank better than not adapting?",
     ("P2", "P0"): "Does fine-tuning everything rank better than not adapting?",
@@ -137,6 +138,25 @@ def pair_in_words(row: Mapping[str, Any]) -> str:
         f"{plain(row['spearman'])} {interval(row, 'spearman_low', 'spearman_high')}, and τ = {plain(row['partial'])} "
         f"{interval(row, 'partial_low', 'partial_high')} among paths of equal cost."
     )
+
+
+def domain_in_print(frame: pd.DataFrame) -> pd.DataFrame:
+    """`domain.domain` as texts, a row per order and what it is held against: τ with its interval, by part, and regret.
+
+    Thirds of the classes have no interval here; the frame has them.
+    """
+    columns = ["order of", "held against", "cells", "τ", "head", "middle", "tail", "regret"]
+    rows = []
+    for (first, second), parts in frame.groupby(["first", "second"], sort=False):
+        whole, thirds = parts.iloc[0], parts.iloc[1:]
+        names = {"order of": DATA.get(first, first), "held against": DATA.get(second, second)}
+        cells = dict.fromkeys(columns, "") | names | {"cells": whole.cells, "τ": "too few cells"}
+        if not math.isnan(whole.tau):
+            cells["τ"] = f"{plain(whole.tau)} {interval(whole.to_dict(), 'low', 'high')}"
+            cells |= dict(zip(thirds.part, thirds.tau.map(plain), strict=True))
+            cells["regret"] = f"{whole.regret:.1f}"
+        rows.append(cells)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def interval(row: Mapping[str, Any], low: str, high: str) -> str:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from imbnas import records
+from imbnas import benchmark, records
 from imbnas.models import SubNet
 from imbnas.quality import ON_SOURCE
-from imbnas.space import Path, Space
+from imbnas.space import CellSpace, Path, Space
 from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
 from imbnas.stages.retrain import load_classes, retrain_config, train_and_test
 from imbnas.stages.search import adaptation, adapted, digits, scores_of, search_config
@@ -27,7 +27,8 @@ def ranked_paths(space: Space, count: int = COUNT) -> list[Path]:
     """The first `count` of the 48 paths of `space`: distinct, one per stratum of multiply-adds.
 
     4,800 random paths are ordered by their cost and cut into 48 strata; the first drawn of each stratum is taken.
-    A smaller space has smaller strata; ValueError where it has fewer than 48 paths.
+    A smaller space has smaller strata; ValueError where it has fewer than 48 paths. In a space of one cell the strata
+    are those of the distinct living cells (`benchmark.stratified`), whose published accuracies are known.
     """
     if not 1 <= count <= COUNT:
         raise ValueError(f"count is {count}; expected 1 to {COUNT} paths")
@@ -37,6 +38,18 @@ def ranked_paths(space: Space, count: int = COUNT) -> list[Path]:
 @cache
 def stratified(space: Space) -> tuple[Path, ...]:
     """All 48 paths of the set."""
+    taken = published_cells(space) if isinstance(space, CellSpace) and space.stages == 1 else drawn_paths(space)
+    return tuple(taken[i] for eighth in EIGHTHS for i in range(eighth, COUNT, 8))
+
+
+def published_cells(space: CellSpace) -> list[Path]:
+    """One distinct cell of NAS-Bench-201 per stratum, cheapest first."""
+    cells = benchmark.stratified(COUNT, named_generator(0, "ranking", "cells"))
+    return [space.from_string(cell) for cell in cells]
+
+
+def drawn_paths(space: Space) -> list[Path]:
+    """One of 4,800 random paths per stratum, cheapest first."""
     size = min(DRAWN_PER_STRATUM, space.size // COUNT)
     if not size:
         raise ValueError(f"{space} has {space.size} paths; expected at least {COUNT}, one for each stratum")
@@ -46,8 +59,7 @@ def stratified(space: Space) -> tuple[Path, ...]:
         drawn.setdefault(space.sample(generator), len(drawn))
     by_cost = sorted(drawn, key=lambda path: (space.cost(path).macs, drawn[path]))
     strata = [by_cost[i * size : (i + 1) * size] for i in range(COUNT)]
-    taken = [min(stratum, key=drawn.__getitem__) for stratum in strata]
-    return tuple(taken[i] for eighth in EIGHTHS for i in range(eighth, COUNT, 8))
+    return [min(stratum, key=drawn.__getitem__) for stratum in strata]
 
 
 def retrain_path(run: Run, path: int) -> dict[str, Any]:
