@@ -213,7 +213,9 @@ rule ranking:
 
 # the same paths on every target, for the page on the premise; SPACE=cell1-c16-n1: cells whose accuracy is published
 rule premise:
-    input: expand("{r}/path-{n:02}-{t}-s0.json", r=RECORDS, n=range(RANKED), t=TARGETS)
+    input:
+        expand("{r}/path-{n:02}-{t}-s0.json", r=RECORDS, n=range(RANKED), t=TARGETS),
+        expand("{r}/path-{n:02}-{t}-s1.json", r=RECORDS, n=range(min(RANKED, AGAIN)), t=TARGETS),
 
 
 rule path:

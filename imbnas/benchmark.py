@@ -264,7 +264,8 @@ def bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
     scores, truths = rows[:, :-1].T, rows[:, -1]
     if len(rows) > MOST_IN_MATRICES:
         return np.array([[_tau(score[draw], truths[draw]) for draw in draws] for score in scores])
-    counts = np.stack([np.bincount(draw, minlength=len(rows)) for draw in draws]).astype(float)
+    places = draws + len(rows) * np.arange(len(draws))[:, None]
+    counts = np.bincount(places.ravel(), minlength=draws.shape[0] * len(rows)).reshape(-1, len(rows)).astype(float)
     order = _order(truths)
     untied = _counted(order**2, counts)
     with np.errstate(invalid="ignore"):

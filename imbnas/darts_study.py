@@ -19,7 +19,7 @@ from imbnas.stages.darts import arms as arms_of_study
 
 FOLDER = profiles.ROOT / "results" / "darts"
 Record = Mapping[str, Any]
-PLAIN = "first-order"  # what every other arm is held against
+PLAIN, NARROW, DEEP = "first-order", "narrow", "deep"
 MISSING = 'No record in results/darts yet.\nTo make them:\nmake grid GOALS=darts SEEDS="0 1 2"'
 CELLS = ["arm", "seed", "accuracy", "skips", "convolutions", "pooling", "cell", "images", "minutes"]
 
@@ -77,15 +77,26 @@ def arms(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "seeds", "accuracy", "low", "high", *CELLS[3:6], "minutes"])
 
 
-def gaps(found: pd.DataFrame, plain: str = PLAIN) -> pd.DataFrame:
-    """Every arm minus `plain` in published accuracy, in points, paired by seed, with its 95 % interval."""
+def held_against(arm: str) -> str:
+    """The arm from which another differs by its change alone: for cures the deep one, for that one the narrow one."""
+    return NARROW if arm == DEEP else DEEP if arm.startswith(f"{DEEP}-") else PLAIN
+
+
+def gaps(found: pd.DataFrame) -> pd.DataFrame:
+    """Every arm minus the one that it is held against, in points of published accuracy, paired by seed.
+
+    Columns: arm, beside, seeds, gap, and the bounds of its 95 % interval.
+    """
     by_seed = found.pivot(index="seed", columns="arm", values="accuracy")
     rows = []
-    for arm in [arm for arm in found.arm.unique() if arm != plain and plain in by_seed]:
-        values = (by_seed[arm] - by_seed[plain]).dropna()
+    for arm, beside in ((arm, held_against(arm)) for arm in found.arm.unique()):
+        if arm == beside or beside not in by_seed:
+            continue
+        values = (by_seed[arm] - by_seed[beside]).dropna()
         low, high = t_interval(values) or (float("nan"),) * 2
-        rows.append({"arm": arm, "seeds": len(values), "gap": values.mean(), "low": low, "high": high})
-    return pd.DataFrame(rows, columns=["arm", "seeds", "gap", "low", "high"])
+        row = {"arm": arm, "beside": beside, "seeds": len(values)}
+        rows.append(row | {"gap": values.mean(), "low": low, "high": high})
+    return pd.DataFrame(rows, columns=["arm", "beside", "seeds", "gap", "low", "high"])
 
 
 def weights(searches: Mapping[tuple[str, int], Found]) -> pd.DataFrame:
@@ -95,14 +106,14 @@ def weights(searches: Mapping[tuple[str, int], Found]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=index, columns=list(CellSpace.operations))
 
 
-def distances(searches: Mapping[tuple[str, int], Found], plain: str = PLAIN) -> pd.DataFrame:
-    """How far the α of every arm ends from that of `plain` with *another* seed: mean, least and most over the pairs.
+def distances(searches: Mapping[tuple[str, int], Found]) -> pd.DataFrame:
+    """How far the α of every arm ends from that of first order with *another* seed: mean, least and most of the pairs.
 
-    The row of `plain` itself is what draws alone do. Columns: arm, pairs, moved, least, most (shares of the weight).
+    The row of first order itself is what draws alone do. Columns: arm, pairs, moved, least, most; shares of the weight.
     """
     rows = []
     for arm in dict.fromkeys(arm for arm, _ in searches):
-        keys = itertools.product([key for key in searches if key[0] == arm], [k for k in searches if k[0] == plain])
+        keys = itertools.product([key for key in searches if key[0] == arm], [k for k in searches if k[0] == PLAIN])
         pairs = {frozenset(pair): pair for pair in keys if pair[0][1] != pair[1][1]}.values()
         values = [moved(searches[one].alpha, searches[other].alpha) for one, other in pairs]
         if values:

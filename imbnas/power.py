@@ -12,6 +12,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from imbnas.evidence import LONG_TAILED, PAPER, paper_gaps
+from imbnas.quality import pooled_sd
 
 Record = Mapping[str, Any]
 POWER = 0.8  # how probable it shall be that an interval excludes zero where there is a gap
@@ -53,14 +54,33 @@ def detectable(seeds: int, sd: float, wanted: float = POWER, confidence: float =
 # ------------------------------------------------------------------------------------- how large is the noise
 
 
-def floor_of(first: str, second: str, targets: Sequence[str] = LONG_TAILED) -> float:
-    """The SD of the mean difference that the paper's 10,000 test images cause alone, two networks independent."""
-    return float(np.sqrt((paper_gaps(first, second).loc[list(targets), "error"] ** 2).sum()) / len(targets))
+def images_error(first: str, second: str, targets: Sequence[str] = LONG_TAILED) -> tuple[float, float]:
+    """The standard error that the choice of 10,000 test images gives the paper's mean difference over `targets`.
+
+    Two networks counted as independent; first as if every target had test images of its own, then as if all targets
+    shared their luck, which they do in part. All seeds are tested on the same images: more seeds do not lessen it,
+    and an interval over seeds does not hold it.
+    """
+    errors = paper_gaps(first, second).loc[list(targets), "error"]
+    return float(np.sqrt((errors**2).sum()) / len(errors)), float(errors.mean())
 
 
-def noise_of(seed_sd: float, targets: int = len(LONG_TAILED)) -> float:
-    """The SD of the mean over `targets` of the difference of two retrainings that have nothing in common."""
-    return float(np.sqrt(2 / targets) * seed_sd)
+def noise_of(sd: float, targets: int = len(LONG_TAILED)) -> float:
+    """The SD of the mean over `targets` of the difference of two retrainings that have nothing in common.
+
+    sd: of one retraining, in points: between seeds of one path, or between winners (`winners_sd`).
+    """
+    return float(np.sqrt(2 / targets) * sd)
+
+
+def winners_sd(runs: pd.DataFrame) -> tuple[float, int]:
+    """The SD between the accuracies of different winners of one target and seed, and its degrees of freedom.
+
+    runs: `evidence.retrainings`. Each winner was trained once, so that the luck of the seed is in it. It stands for
+    what another super-network, and so another winner, would change; nan where no two winners differ.
+    """
+    distinct = runs.drop_duplicates(["target", "seed", "path"])
+    return pooled_sd(group.accuracy for _, group in distinct.groupby(["target", "seed"]))
 
 
 def paper_needs(sd: float, pairs: Iterable[tuple[str, str]], wanted: float = POWER) -> pd.DataFrame:

@@ -13,8 +13,9 @@ import pandas as pd
 from scipy import stats
 
 from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.correlation import partial_tau, spearman, tau_of
 from imbnas.evidence import TARGETS
-from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, first_seed, pooled_sd, sd_interval
+from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, REPEATS, first_seed, pooled_sd, sd_interval
 
 FIGURES = ("tau", "spearman", "partial")
 BETWEEN = ("tau", "low", "high", "spearman", "spearman_low", "spearman_high", "partial", "partial_low", "partial_high")
@@ -38,7 +39,7 @@ def pairs(targets: list[str]) -> Iterator[tuple[str, str, str, str]]:
         yield from ((target, "overall", target, "tail"), (target, "head", target, "tail"))
 
 
-def premise(runs: pd.DataFrame, repeats: int = 1000) -> pd.DataFrame:
+def premise(runs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
     """One row per pair of accuracies: tau, Spearman's correlation and tau with multiply-adds partialled out.
 
     Columns `first` and `second` are targets, `first_part` and `second_part` are "overall" or a third of the classes;
@@ -57,7 +58,7 @@ def premise(runs: pd.DataFrame, repeats: int = 1000) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def agreement(first: pd.Series, second: pd.Series, cost: pd.Series, repeats: int = 1000) -> dict[str, float]:
+def agreement(first: pd.Series, second: pd.Series, cost: pd.Series, repeats: int = REPEATS) -> dict[str, float]:
     """Tau, Spearman's correlation and the partial tau of two columns, with their intervals over rows."""
     values = np.column_stack([first, second, cost]).astype(float)
     for name, column in zip((f"{first.name}", f"{second.name}", "multiply-adds"), values.T, strict=True):
@@ -83,25 +84,6 @@ def three_figures(values: np.ndarray, draws: np.ndarray) -> dict[str, np.ndarray
     }
 
 
-def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of every row of one array with the same row of the other; NaN where one is all ties."""
-    one, other = (stats.rankdata(values, axis=1) for values in (first, second))
-    one, other = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (one, other))
-    with np.errstate(invalid="ignore"):
-        return (one * other).sum(axis=1) / np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-
-
-def partial_tau(tau: np.ndarray, first_cost: np.ndarray, second_cost: np.ndarray) -> np.ndarray:
-    """Kendall's partial rank correlation: the agreement of two orders when a third is held fixed (Kendall 1942)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (tau - first_cost * second_cost) / np.sqrt((1 - first_cost**2) * (1 - second_cost**2))
-
-
-def tau_of(correlation: float) -> float:
-    """Kendall's tau of two normal variables with this correlation: 2 / pi times its arc sine."""
-    return float(2 / np.pi * np.arcsin(correlation))
-
-
 def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str, float | int | str]:
     """How well two retrainings of the same paths agree: what no prediction can pass.
 
@@ -118,7 +100,7 @@ def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str,
     if len(repeated) >= 2:
         found["tau"] = float(stats.kendalltau(*repeated.to_numpy().T).statistic)
     if len(repeated) >= FEWEST_PATHS:
-        drawn = bootstrap_taus(repeated.to_numpy(), bootstrap_draws(len(repeated)))[0]
+        drawn = bootstrap_taus(repeated.to_numpy(), bootstrap_draws(len(repeated), REPEATS))[0]
         found["low"], found["high"] = percentiles(drawn)
     if len(table) >= FEWEST_PATHS and len(repeated) >= FEWEST_REPEATED:
         found |= expected(float(table.iloc[:, 0].std(ddof=1)), *pooled_sd(row.dropna() for _, row in table.iterrows()))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.agreement import ARM, agreement, distinct_truth, scores_of
-from imbnas.benchmark import SPACE, kendall
+from imbnas.benchmark import SPACE, difference, kendall
 from imbnas.evidence import binomial_error
 
 FOLDER = profiles.ROOT / "results" / "probes"
@@ -37,6 +37,8 @@ PROBES = {  # (arm, procedure, variant, target): its name in tables, and what wa
 }
 COLUMNS = ["probe", "seed", "changed", "cells", "tau", "low", "high"]
 COLUMNS += ["mean", "spread", "error", "with_p1", "with_skips"]
+ACCOUNT = ["probe", "seed", "changed", "wiring", "learnt", "explained", "cells", "tau", "low", "high"]
+ACCOUNT += ["bare", "gain", "gain_low", "gain_high"]
 MISSING = (
     "No record of P1 against the truth yet.\n"
     "`python -c \"from imbnas.stages import truth; truth('constant', 'P1')\"`\n"
@@ -130,27 +132,32 @@ def labels(rows: pd.DataFrame) -> pd.Series:
 def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
     """P1's scores as a sum of two: what the wiring alone gives, and what the source has learnt.
 
-    One row per probe and seed, by least squares on standardised scores of the first `count` cells: `wiring` weighs
-    P1's score on the untrained backbone, `learnt` P0's score of the probe's own source, `explained` is R².
-    tau, low, high: agreement with the published accuracies once the untrained score is taken off, point by point.
+    One row per probe and seed on the data set of the untrained record, by least squares on standardised scores of the
+    first `count` cells: `wiring` weighs P1's score on the untrained backbone, `learnt` P0's score of the probe's own
+    source, `explained` is R². tau, low, high: agreement with the published accuracies once the untrained score is
+    taken off, point by point. `bare`: that of the untrained score alone, with its sign turned; `gain` and its
+    interval: tau minus `bare`, on the same draws, which is what the probe's own score adds.
     """
     p0 = {(r["config"]["arm"]["name"], r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
           for r in study}  # fmt: skip
     found = {(key(record), record["config"]["seed"]): record for record in truths}
-    bare = found.get((UNTRAINED, 0))
-    rows = []
-    others = {} if bare is None else {what: names for what, names in PROBES.items() if what != UNTRAINED}
-    for what, (name, changed) in others.items():
-        for seed in sorted(seed for known, seed in found if known == what and (what[0], seed) in p0):
-            mine, wiring = scores(found[what, seed], count), scores(bare, count)
-            parts = np.array([standard(wiring), standard(p0[what[0], seed][mine.index])]).T
-            weights, left = np.linalg.lstsq(parts, standard(mine), rcond=None)[:2]
-            told = dict(zip(("wiring", "learnt"), weights.tolist(), strict=True))
-            rows.append({"probe": name, "seed": seed, "changed": changed} | told
-                        | {"explained": float(1 - left[0] / (len(mine) - 1))}
-                        | agreement(mine - wiring, found[what, seed]["config"]["data"]))  # fmt: skip
-    columns = ["probe", "seed", "changed", "wiring", "learnt", "explained", "cells", "tau", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    untrained, rows = found.get((UNTRAINED, 0)), []
+    for (what, seed), record in sorted(found.items(), key=lambda item: (list(PROBES).index(item[0][0]), item[0][1])):
+        if untrained is None or what == UNTRAINED or (what[0], seed) not in p0:
+            continue
+        if (data := record["config"]["data"]) != untrained["config"]["data"]:
+            continue
+        mine, wiring = scores(record, count), scores(untrained, count)
+        parts = np.array([standard(wiring), standard(p0[what[0], seed][mine.index])]).T
+        weights, left = np.linalg.lstsq(parts, standard(mine), rcond=None)[:2]
+        added = difference(mine - wiring, -wiring, data)
+        name, changed = PROBES[what]
+        row = {"probe": name, "seed": seed, "changed": changed}
+        row |= dict(zip(("wiring", "learnt"), weights.tolist(), strict=True))
+        row |= {"explained": float(1 - left[0] / (len(mine) - 1))} | agreement(mine - wiring, data)
+        row |= {"bare": kendall(-wiring, data), "gain": added.tau}
+        rows.append(row | dict(zip(("gain_low", "gain_high"), added.interval, strict=True)))
+    return pd.DataFrame(rows, columns=ACCOUNT)
 
 
 def standard(values: pd.Series) -> np.ndarray:

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from scipy import stats
 
-from imbnas.benchmark import bootstrap_draws, bootstrap_taus, difference, percentiles, ranking
+from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles, ranking
+from imbnas.correlation import partial_tau
 from imbnas.evidence import Seen
 
 Record = Mapping[str, Any]
@@ -21,7 +23,9 @@ T = TypeVar("T")
 Rankings = dict[tuple[str, str], pd.Series]  # scores by path, of a procedure and seed; yardsticks have no seed
 COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params"]
 ACCURACIES = ["overall", "head", "middle", "tail"]
+FIGURES = ["tau", "low", "high", "partial", "partial_low", "partial_high"]
 YARDSTICKS = {"multiply-adds": "macs", "parameters": "params"}
+COST = ("multiply-adds", "")
 PAIRS = (
     ("P1", "P0"),
     ("P2", "P0"),
@@ -41,6 +45,7 @@ PAIRS = (
 )
 ON_SOURCE = ("P0", "P0-tracked")
 MEAN = "mean"  # in the place of a seed: over the super-networks of all seeds
+REPEATS = 20_000  # draws of paths; after a thousand, a verdict near zero still hangs on the seed of the draws
 TOP = 5
 FEWEST_PATHS = 10  # for an interval over paths
 FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
@@ -129,39 +134,70 @@ def retrained_and_scored(found: Iterable[Record]) -> dict[str, tuple[pd.Series, 
 # --------------------------------------------------------------------------------------- how good a ranking is
 
 
-def quality(found: Iterable[Record], repeats: int = 1000) -> pd.DataFrame:
-    """One row per target and ranking: Kendall's tau to retrained accuracy, top-5 regret, both with 95 % intervals.
+def quality(found: Iterable[Record], repeats: int = REPEATS, cap: float = math.inf) -> pd.DataFrame:
+    """One row per target and ranking: Kendall's tau to retrained accuracy with its 95 % interval, and top-5 regret.
 
-    Regret: points of retrained accuracy lost by taking the best retrained of the ranking's five first, instead of
-    the best of all; `by_chance` is what five paths drawn blindly lose on average. Intervals are over paths, which are
-    drawn again (bootstrap). A procedure with several seeds, and so super-networks, has a row of their "mean" too.
-    With fewer than ten paths there is no figure, only their number.
+    `partial` is the tau with the multiply-adds partialled out. Regret: points of retrained accuracy lost by taking the
+    best retrained of the ranking's five first, instead of the best of all; `by_chance` is what five paths drawn
+    blindly lose on average. It has no interval: a bootstrap of a maximum has not the coverage that it names.
+    Intervals are over paths, which are drawn again. A procedure with several seeds, and so super-networks, has a row
+    of their "mean" too. Only paths of at most `cap` multiply-adds count. With fewer than ten of them there is no
+    figure, only their number.
     """
     rows = []
     for target, (truth, rankings) in retrained_and_scored(found).items():
+        cost, truth = within(cap, rankings[COST], truth)
         for procedure, seed, chosen in with_means(rankings):
             row = {"target": target, "procedure": procedure, "seed": seed, "paths": len(truth)}
-            rows.append(row | (judged(chosen, truth, repeats, f"{procedure}, seed {seed}") if enough(truth) else {}))
-    figures = ["tau", "low", "high", "regret", "regret_low", "regret_high", "by_chance"]
+            name = f"{procedure}, seed {seed}"
+            rows.append(row | (judged(chosen, truth, cost, repeats, name) if enough(truth) else {}))
+    figures = [*FIGURES, "regret", "by_chance"]
     return pd.DataFrame(rows, columns=["target", "procedure", "seed", "paths", *figures])
 
 
-def differences(found: Iterable[Record], pairs: Sequence[tuple[str, str]] = PAIRS, repeats: int = 1000) -> pd.DataFrame:
-    """One row per target, pair of rankings and seed: `first` minus `second`, in tau and in points of regret.
+def differences(
+    found: Iterable[Record],
+    pairs: Sequence[tuple[str, str]] = PAIRS,
+    repeats: int = REPEATS,
+    cap: float = math.inf,
+) -> pd.DataFrame:
+    """One row per target, pair of rankings and seed: tau of `first` minus that of `second`, plain and `partial`.
 
     The same paths are drawn for both, and a procedure is paired with the other of its own seed; several seeds have
-    a row of their "mean" too. Less regret is better.
+    a row of their "mean" too. `p` is the two-sided probability of the bootstrap; `corrected` is p after Holm's
+    correction for all pairs of the target, each counted once, by its mean where it has one. `cap`: see `quality`.
     """
     rows = []
     for target, (truth, rankings) in retrained_and_scored(found).items():
+        cost, truth = within(cap, rankings[COST], truth)
         for first, second in pairs:
             others = {s: rankings.get((second, "" if second in YARDSTICKS else s)) for p, s in rankings if p == first}
             matched = {(first, s): (rankings[first, s], other) for s, other in others.items() if other is not None}
             for _, seed, chosen in with_means(matched):
                 row = {"target": target, "first": first, "second": second, "seed": seed, "paths": len(truth)}
-                rows.append(row | (compared(chosen, truth, repeats) if enough(truth) else {}))
-    figures = ["tau", "low", "high", "regret", "regret_low", "regret_high"]
-    return pd.DataFrame(rows, columns=["target", "first", "second", "seed", "paths", *figures])
+                rows.append(row | (compared(chosen, truth, cost, repeats) if enough(truth) else {}))
+    frame = pd.DataFrame(rows, columns=["target", "first", "second", "seed", "paths", *FIGURES, "p"])
+    asked = frame.drop_duplicates(["target", "first", "second"], keep="last")  # the mean stands after its seeds
+    return frame.assign(corrected=asked.groupby("target").p.transform(holm))
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """P-values corrected for their number (Holm 1979): the k-th smallest of n times n + 1 - k, never falling."""
+    ordered = p.dropna().sort_values()
+    factors = np.arange(len(ordered), 0, -1)
+    return (ordered * factors).cummax().clip(upper=1.0).reindex(p.index)
+
+
+def within(cap: float, cost: pd.Series, truth: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Cost and truth of the paths that cost at most `cap`."""
+    truth = truth[cost[truth.index] <= cap]
+    return cost[truth.index], truth
+
+
+def largest_allowed(found: Iterable[Record]) -> float:
+    """The most multiply-adds that a path may have in the searches among the records; infinite without a search."""
+    caps = [record["results"]["max_cost"] for record in found if record["stage"] == "search"]
+    return max(caps, default=math.inf)
 
 
 def with_means(found: Mapping[tuple[str, str], T]) -> Iterator[tuple[str, str, list[T]]]:
@@ -199,9 +235,9 @@ def enough(truth: pd.Series) -> bool:
 
 
 def judged(
-    rankings: Sequence[pd.Series], truth: pd.Series, repeats: int = 1000, name: str = "scores"
+    rankings: Sequence[pd.Series], truth: pd.Series, cost: pd.Series, repeats: int = REPEATS, name: str = "scores"
 ) -> dict[str, float]:
-    """Tau, regret and their intervals, of one ranking or of several on average.
+    """Tau, plain and with the cost partialled out, and regret of one ranking or of several on average.
 
     ValueError that says whose scores can't be ranked, and why.
     """
@@ -209,40 +245,45 @@ def judged(
         found = [ranking(scores.reindex(truth.index), truth, top=TOP, repeats=1) for scores in rankings]
     except ValueError as fault:
         raise ValueError(f"{name}: {fault}") from None
-    draws = bootstrap_draws(len(truth), repeats)
-    taus = bootstrap_taus(np.column_stack([*(scores.reindex(truth.index) for scores in rankings), truth]), draws)
-    figures = {"tau": np.mean([one.tau for one in found]), "regret": np.mean([one.regret for one in found])}
-    drawn = np.mean([regrets(scores, truth, draws) for scores in rankings], axis=0)
-    return figures | bounds("", taus.mean(0)) | bounds("regret_", drawn) | {"by_chance": blind_regret(truth)}
+    drawn = mean_taus(rankings, truth, cost, repeats)
+    return summary(drawn) | {"regret": np.mean([one.regret for one in found]), "by_chance": blind_regret(truth)}
 
 
-def compared(pairs: Sequence[tuple[pd.Series, pd.Series]], truth: pd.Series, repeats: int = 1000) -> dict[str, float]:
+def compared(
+    pairs: Sequence[tuple[pd.Series, pd.Series]], truth: pd.Series, cost: pd.Series, repeats: int = REPEATS
+) -> dict[str, float]:
     """First minus second on the same draws of paths, for one pair of rankings or for several on average."""
-    pairs = [(first.reindex(truth.index), second.reindex(truth.index)) for first, second in pairs]
-    draws, whole = bootstrap_draws(len(truth), repeats), np.arange(len(truth))[None]
-
-    def regret(drawn: np.ndarray) -> np.ndarray:
-        return np.mean([regrets(first, truth, drawn) - regrets(second, truth, drawn) for first, second in pairs], 0)
-
-    gaps = [bootstrap_taus(np.column_stack([*pair, truth]), draws) for pair in pairs]
-    figures = {
-        "tau": np.mean([difference(*pair, truth, repeats=1).tau for pair in pairs]),
-        "regret": float(regret(whole)[0]),
-    }
-    drawn = np.mean([one - other for one, other in gaps], axis=0)
-    return figures | bounds("", drawn) | bounds("regret_", regret(draws))
+    first, second = (mean_taus(rankings, truth, cost, repeats) for rankings in zip(*pairs, strict=True))
+    drawn = {name: first[name] - second[name] for name in first}
+    gaps = drawn["tau"][1:]
+    sides = np.mean(gaps <= 0), np.mean(gaps >= 0)
+    return summary(drawn) | {"p": min(1.0, 2 * max(min(sides), 1 / len(gaps)))}
 
 
-def bounds(name: str, values: np.ndarray) -> dict[str, float]:
-    """The 95 % percentile interval of bootstrap values."""
-    return dict(zip((f"{name}low", f"{name}high"), percentiles(values), strict=True))
+def mean_taus(
+    rankings: Sequence[pd.Series], truth: pd.Series, cost: pd.Series, repeats: int
+) -> dict[str, Float[np.ndarray, " draws"]]:
+    """Tau and partial tau, means over the rankings, of the paths as they are and then of every draw of them."""
+    draws = np.vstack([np.arange(len(truth)), bootstrap_draws(len(truth), repeats)])
+    with_truth = [bootstrap_taus(columns([scores, cost], truth), draws) for scores in rankings]
+    with_cost = [bootstrap_taus(columns([scores], cost), draws)[0] for scores in rankings]
+    partial = [partial_tau(tau, mine, other) for (tau, other), mine in zip(with_truth, with_cost, strict=True)]
+    return {"tau": np.mean([tau for tau, _ in with_truth], axis=0), "partial": np.mean(partial, axis=0)}
 
 
-def regrets(scores: pd.Series, truth: pd.Series, draws: np.ndarray, top: int = TOP) -> np.ndarray:
-    """For every draw of paths: the best truth in it minus the best among its `top` best scored. [draws]"""
-    scored, true = scores.reindex(truth.index).to_numpy()[draws], truth.to_numpy()[draws]
-    first = np.argsort(-scored, axis=1, kind="stable")[:, :top]
-    return true.max(axis=1) - np.take_along_axis(true, first, axis=1).max(axis=1)
+def columns(scores: Sequence[pd.Series], last: pd.Series) -> Float[np.ndarray, "paths columns"]:
+    """Scores as columns, in the order of the paths of the last."""
+    return np.column_stack([*(each.reindex(last.index) for each in scores), last]).astype(float)
+
+
+def summary(drawn: Mapping[str, Float[np.ndarray, " draws"]]) -> dict[str, float]:
+    """`FIGURES`: of each value the first, which is the estimate, and the 95 % percentile interval of the others."""
+    found = {}
+    for name, short in (("tau", ""), ("partial", "partial_")):
+        values = drawn[name]
+        found |= {name: float(values[0])}
+        found |= dict(zip((f"{short}low", f"{short}high"), percentiles(values[1:]), strict=True))
+    return found
 
 
 def blind_regret(truth: pd.Series, top: int = TOP) -> float:
@@ -289,8 +330,9 @@ def retrained_spread(found: Iterable[Record], target: str = "exp-0.01") -> dict[
     """Whether retrained paths differ by more than the luck of the seed: the third part of the signal gate.
 
     `spread`: SD between paths, in points, of the first seed's test accuracies. `seed_sd`: SD between seeds of the
-    same path, pooled, with `seed_sd_interval` (95 %, chi-square). `retrained_differ`: whether the spread is at least
-    twice `seed_sd`; None, as every figure that can't be had, with fewer than 10 paths or 5 paths of two seeds.
+    same path, pooled, with `seed_sd_interval` (95 %, chi-square). `ratio`: of the two, with `least` and `most` as far
+    as the seeds are known. `retrained_differ`: whether it is at least 2; None, as every figure that can't be had, with
+    fewer than 10 paths or 5 paths of two seeds.
     """
     runs = retrained_paths(found)
     runs = runs[runs.target == target]
@@ -300,14 +342,17 @@ def retrained_spread(found: Iterable[Record], target: str = "exp-0.01") -> dict[
     spread = float(first.std(ddof=1)) if len(first) >= FEWEST_PATHS else None
     noise, freedom = pooled_sd(by_path) if repeated >= FEWEST_REPEATED else (None, 0)
     ratio = spread / noise if spread and noise else None
+    low, high = sd_interval(noise, freedom) if noise else (None, None)
     return {
         "target": target,
         "paths": len(first),
         "repeated": repeated,
         "spread": spread,
         "seed_sd": noise,
-        "seed_sd_interval": list(sd_interval(noise, freedom)) if noise else None,
+        "seed_sd_interval": [low, high] if noise else None,
         "ratio": ratio,
+        "least": spread / high if ratio else None,
+        "most": spread / low if ratio else None,
         "retrained_differ": None if ratio is None else ratio >= ENOUGH_SPREAD,
     }
 

@@ -9,6 +9,7 @@ import pandas as pd
 from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED, MEAN, called
 
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
+LEVEL = 0.05
 DATA = {"cifar10": "CIFAR-10, published", "cifar100": "CIFAR-100, published"}
 QUESTIONS = {
     ("P1", "P0"): "Does adapting the classifier rank better than not adapting?",
@@ -41,15 +42,31 @@ def differences_in_words(frame: pd.DataFrame) -> str:
 
 
 def difference_in_words(row: Mapping[str, Any]) -> str:
-    """One difference: where, by how much, and whether it can be told."""
+    """One difference: where, by how much, and whether it can be told. A bound that prints as zero holds zero."""
     where = f"{called(row['target'], row['seed'])}, {row['paths']} paths"
     if math.isnan(row["tau"]):
         return f"{where}: too few for an interval (it takes {FEWEST_PATHS})."
-    low, high = row["low"], row["high"]
+    low, high = round(row["low"], 2), round(row["high"], 2)
     verdict = "yes" if low > 0 else "no, it ranks worse" if high < 0 else "cannot be told"
     figures = f"τ {signed(row['tau'])} [{signed(low)}, {signed(high)}]"
-    regret = f"regret {signed(row['regret'], 1)} [{signed(row['regret_low'], 1)}, {signed(row['regret_high'], 1)}]"
-    return f"{where}: {verdict}; {figures}, {regret}."
+    if not math.isnan(row["partial"]):
+        figures += f"; with size partialled out {signed(row['partial'])} "
+        figures += f"[{signed(row['partial_low'])}, {signed(row['partial_high'])}]"
+    return f"{where}: {verdict}; {figures}."
+
+
+def corrected_in_words(frame: pd.DataFrame) -> str:
+    """What is left of `quality.differences` after Holm's correction for the number of questions, a line per target."""
+    lines = []
+    for target, rows in frame[frame.corrected.notna()].groupby("target", sort=False):
+        least = rows.loc[rows.corrected.idxmin()]
+        left = [f"{row.first} − {row.second}" for row in rows.itertuples() if row.corrected < LEVEL]
+        told = f"{', '.join(left)} stay{'s' * (len(left) == 1)}" if left else "none stays"
+        lines.append(
+            f"- {target}: of {len(rows)} questions {told} below {LEVEL:.0%}; the least corrected p is "
+            f"{least.corrected:.2f} ({least['first']} − {least.second})."
+        )
+    return "\n".join(lines) or "No difference has an interval yet."
 
 
 def among_random_in_words(frame: pd.DataFrame) -> str:
@@ -68,21 +85,22 @@ def among_random_in_words(frame: pd.DataFrame) -> str:
 def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
     """`quality.quality` as texts, a row per ranking and target; seeds are named where a procedure has several.
 
-    Regret is that of the five first, in points; "by chance" is that of five paths drawn blindly.
+    "size out" is τ with the multiply-adds partialled out. Regret is that of the five first, in points; "by chance" is
+    that of five paths drawn blindly.
     """
     rows, several = [], set(frame.procedure[frame.seed == MEAN])
     for row in frame.to_dict("records"):
         ranking = called(row["procedure"], row["seed"]) if row["procedure"] in several else row["procedure"]
         cells = {"target": row["target"], "ranking": ranking, "paths": row["paths"]}
         if math.isnan(row["tau"]):
-            cells |= dict.fromkeys(("τ", "regret", "by chance"), "too few paths")
+            cells |= dict.fromkeys(("τ", "size out", "regret", "by chance"), "too few paths")
         else:
-            cells["τ"] = f"{plain(row['tau'])} [{plain(row['low'])}, {plain(row['high'])}]"
-            bounds = f"[{row['regret_low']:.1f}, {row['regret_high']:.1f}]"
-            cells["regret"] = f"{row['regret']:.1f} {bounds}"
-            cells["by chance"] = f"{row['by_chance']:.1f}"
+            cells["τ"] = f"{plain(row['tau'])} {interval(row, 'low', 'high')}"
+            cells["size out"] = f"{plain(row['partial'])} {interval(row, 'partial_low', 'partial_high')}"
+            cells["size out"] *= not math.isnan(row["partial"])  # size itself has nothing left
+            cells |= {"regret": f"{row['regret']:.1f}", "by chance": f"{row['by_chance']:.1f}"}
         rows.append(cells)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["target", "ranking", "paths", "τ", "size out", "regret", "by chance"])
 
 
 def spread_in_words(spread: Mapping[str, Any]) -> str:
@@ -95,12 +113,14 @@ def spread_in_words(spread: Mapping[str, Any]) -> str:
             f"{HOW}."
         )
     low, high = spread["seed_sd_interval"]
-    verdict = "passes" if spread["retrained_differ"] else "does not pass"
+    least, most = spread["least"], spread["most"]
+    sure = least >= ENOUGH_SPREAD or most < ENOUGH_SPREAD
+    verdict = f"{'passes' if spread['retrained_differ'] else 'does not pass'}{'' if sure else ', by its estimate only'}"
     return (
         f"On {target} the {paths} retrained paths spread by {spread['spread']:.2f} points (standard deviation), two "
         f"seeds of one path by {spread['seed_sd']:.2f} [{low:.2f}, {high:.2f}] ({repeated} paths): "
-        f"{spread['ratio']:.1f} times as much, where the signal gate asks for {ENOUGH_SPREAD:g}. This part of the gate "
-        f"{verdict}."
+        f"{spread['ratio']:.1f} times as much, from {least:.1f} to {most:.1f} as far as the seeds are known, where the "
+        f"signal gate asks for {ENOUGH_SPREAD:g}. This part of the gate {verdict}."
     )
 
 
@@ -136,7 +156,7 @@ def pair_in_words(row: Mapping[str, Any]) -> str:
     return (
         f"{where}, {row['paths']} paths: τ = {plain(row['tau'])} {interval(row, 'low', 'high')}, Spearman "
         f"{plain(row['spearman'])} {interval(row, 'spearman_low', 'spearman_high')}, and τ = {plain(row['partial'])} "
-        f"{interval(row, 'partial_low', 'partial_high')} among paths of equal cost."
+        f"{interval(row, 'partial_low', 'partial_high')} with the cost partialled out."
     )
 
 

@@ -55,6 +55,13 @@ def test_gaps_are_paired_by_seed() -> None:
     assert darts_study.gaps(found[found.arm == "evolution"]).empty  # nothing to hold it against
 
 
+def test_cures_are_held_against_the_network_they_are_tried_in() -> None:
+    study = [record("narrow", 0, CONVOLUTIONS), record("deep", 0, SKIPS), record("deep-warm-up", 0, CONVOLUTIONS)]
+    rows = darts_study.gaps(darts_study.cells(study)).set_index("arm")
+    assert rows.beside.to_dict() == {"deep": "narrow", "deep-warm-up": "deep"}
+    assert rows.gap["deep-warm-up"] == -rows.gap["deep"] > 0
+
+
 def test_alpha_comes_back_from_its_mixture(tmp_path) -> None:
     arm = tiny_arm("first-order")
     made = run_arm(arm, 0, str(tmp_path))

@@ -50,7 +50,7 @@ def test_pairs_of_targets_and_their_lower_ceiling() -> None:
 
 def test_curves_of_power_and_of_paths() -> None:
     curve = pd.Series([40, 10, 3], [0.2, 0.4, 1.0])
-    ax = figures.seeds_for_gaps({"floor": curve}, {"P1 − P2": 0.35})
+    ax = figures.seeds_for_gaps({"seeds": curve}, {"P1 − P2": 0.35})
     assert list(ax.lines[0].get_ydata()) == [40, 10, 3] and "P1 − P2" in texts(ax)
     ax = figures.widths(pd.DataFrame({"no noise": [0.1, 0.5]}, index=[12, 24]))
     assert list(ax.lines[0].get_ydata()) == [10.0, 50.0]

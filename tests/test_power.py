@@ -4,14 +4,15 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from imbnas.evidence import paper_gaps
 from imbnas.power import (
     detectable,
-    floor_of,
     image_rate,
+    images_error,
     noise_of,
     paper_needs,
     power,
@@ -19,6 +20,7 @@ from imbnas.power import (
     seed_hours,
     seeds_needed,
     stage_seconds,
+    winners_sd,
 )
 
 
@@ -55,11 +57,19 @@ class TestSeeds:
 
 
 class TestNoise:
-    def test_the_floor_by_hand(self) -> None:
+    def test_the_test_images_by_hand(self) -> None:
         errors = paper_gaps("P1", "P2").loc[["exp-0.1", "exp-0.01", "step-0.01"], "error"]
-        assert floor_of("P1", "P2") == pytest.approx(math.sqrt(sum(e * e for e in errors)) / 3)
-        assert floor_of("P1", "P2", ["exp-0.01"]) == pytest.approx(errors["exp-0.01"])
-        assert floor_of("P1", "P2") == pytest.approx(0.40, abs=0.01)
+        apart, shared = images_error("P1", "P2")
+        assert apart == pytest.approx(math.sqrt(sum(e * e for e in errors)) / 3) == pytest.approx(0.40, abs=0.01)
+        assert shared == pytest.approx(sum(errors) / 3) == pytest.approx(0.70, abs=0.01)
+        assert images_error("P1", "P2", ["exp-0.01"]) == (pytest.approx(errors["exp-0.01"]),) * 2
+
+    def test_winners_differ_within_target_and_seed(self) -> None:
+        """Squares around the means 2 and 10: 2 over one degree of freedom, 0.5 over one; a shared path counts once."""
+        rows = [("a", 0, "x", 1.0), ("a", 0, "y", 3.0), ("a", 0, "x", 1.0), ("b", 0, "x", 9.5), ("b", 0, "z", 10.5)]
+        runs = pd.DataFrame(rows, columns=["target", "seed", "path", "accuracy"])
+        assert winners_sd(runs) == (pytest.approx(1.25**0.5), 2)
+        assert math.isnan(winners_sd(runs.iloc[:1])[0])
 
     def test_a_difference_of_two_over_three_targets(self) -> None:
         # each difference has sqrt(2) * 0.6; the mean of three 1 / sqrt(3) of that

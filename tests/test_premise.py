@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from imbnas.benchmark import bootstrap_draws
-from imbnas.premise import agreement, ceiling, expected, partial_tau, premise, tau_of
+from imbnas.correlation import partial_tau, tau_of
+from imbnas.premise import agreement, ceiling, expected, premise
 from imbnas.quality import retrained_paths
 from tests.test_quality import path_record, paths
 
@@ -27,7 +28,9 @@ class TestAgreement:
         xy, xz, yz = (kendalltau(*pair).statistic for pair in ((first, second), (first, cost), (second, cost)))
         assert found["tau"] == pytest.approx(xy)
         assert found["spearman"] == pytest.approx(spearmanr(first, second).statistic)
-        assert found["partial"] == pytest.approx((xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2)))
+        x, y, z = (math.sin(math.pi / 2 * tau) for tau in (xy, xz, yz))
+        partial = (x - y * z) / math.sqrt((1 - y**2) * (1 - z**2))
+        assert found["partial"] == pytest.approx(2 / math.pi * math.asin(partial))
 
     def test_intervals_are_those_of_plain_loops(self) -> None:
         first, second, cost = columns(*NOISE)
@@ -39,12 +42,14 @@ class TestAgreement:
         assert [found["spearman_low"], found["spearman_high"]] == pytest.approx(np.quantile(rhos, [0.025, 0.975]))
 
     def test_partial_tau_by_hand(self) -> None:
-        # (0.6 - 0.5 * 0.8) / (sqrt(0.75) * 0.6) = 0.2 / 0.51962
-        assert partial_tau(*np.array([[0.6], [0.5], [0.8]]))[0] == pytest.approx(0.38490, abs=1e-5)
+        # taus of 1/3 are correlations of 1/2: (0.5 - 0.25) / 0.75 = 1/3, whose arc sine is 0.33984
+        third = np.array([1 / 3])
+        assert partial_tau(third, third, third)[0] == pytest.approx(2 / math.pi * 0.339837, abs=1e-5)
 
     def test_what_cost_explains_is_gone(self) -> None:
-        # two orders that agree with each other exactly as far as each agrees with the cost
-        assert partial_tau(*np.array([[0.25], [0.5], [0.5]]))[0] == 0
+        """Two normal variables that have nothing but a third in common, correlated with it by 0.8 and 0.6."""
+        taus = [np.array([tau_of(r)]) for r in (0.48, 0.8, 0.6)]
+        assert partial_tau(*taus)[0] == pytest.approx(0)
 
     def test_all_ties_are_named(self) -> None:
         first, second, cost = columns(np.full(12, 3.0), NOISE[1], NOISE[2])

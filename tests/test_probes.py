@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kendalltau
 
 from imbnas import agreement, probes, records
 from imbnas.benchmark import distinct
@@ -79,7 +80,14 @@ def test_a_score_made_of_wiring_and_learning_is_taken_apart() -> None:
     assert row.wiring == pytest.approx(wiring[first].std() / whole)
     assert row.learnt == pytest.approx(learnt[first].std() / whole)
     assert row.explained == pytest.approx(1) and row.tau == pytest.approx(1, abs=1e-3)  # ties fall apart
+    # the untrained score upside down has an agreement of its own, and only what lies beyond it was added
+    alone = kendalltau(-wiring[first], learnt[first]).statistic
+    assert row.bare == pytest.approx(alone) and row.gain == pytest.approx(row.tau - alone)
+    assert row.gain_low <= row.gain <= row.gain_high
     assert probes.account(study, told[1:]).empty and probes.account([], told).empty
+    elsewhere = record(wiring + learnt)
+    elsewhere["config"]["data"] = "cifar10"
+    assert probes.account(study, [told[0], elsewhere]).empty  # the wiring was measured on other images
 
 
 def test_any_number_of_records() -> None:

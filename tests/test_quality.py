@@ -1,5 +1,6 @@
 """Ranking quality: rows, spread, tau and regret against cases by hand and scipy; and what is refused."""
 
+import math
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +14,9 @@ from imbnas.quality import (
     among_random,
     blind_regret,
     differences,
+    holm,
+    judged,
+    largest_allowed,
     pooled_sd,
     quality,
     repeatability,
@@ -102,10 +106,8 @@ class TestQuality:
         found = quality([*paths(UP), scores_record("P1", MIXED)], repeats=200).iloc[0]
         draws, truth, score = bootstrap_draws(10, 200), np.array(UP), np.array(MIXED)
         taus = [kendalltau(score[draw], truth[draw]).statistic for draw in draws]
-        regrets = [truth[d].max() - truth[d][np.argsort(-score[d], kind="stable")[:5]].max() for d in draws]
         assert found.tau == pytest.approx(kendalltau(score, truth).statistic)
         assert [found.low, found.high] == pytest.approx(np.quantile(taus, [0.025, 0.975]))
-        assert [found.regret_low, found.regret_high] == pytest.approx(np.quantile(regrets, [0.025, 0.975]))
 
     def test_blind_regret_over_all_choices(self) -> None:
         truth = pd.Series(MIXED)
@@ -181,7 +183,7 @@ class TestDifferences:
             ("P1", "multiply-adds", "2"),
             ("P1", "multiply-adds", "mean"),
         ]
-        assert (found.tau == 0).all() and (found.regret == 0).all()
+        assert (found.tau == 0).all()
 
     def test_the_mean_over_two_super_networks_by_hand(self) -> None:
         """One ranks perfectly and one upside down: on average there is no agreement, in no draw of the paths."""
@@ -191,7 +193,7 @@ class TestDifferences:
         assert table.loc[("P1", "mean"), ["tau", "low", "high"]].tolist() == pytest.approx([0, 0, 0])
         assert table.regret["P1", "mean"] == pytest.approx((0 + 5) / 2)  # the five worst scored: 5 points lost
         row = differences([*paths(UP), *scores], [("P1", "P0")]).set_index("seed").loc["mean"]
-        assert row[["tau", "low", "high"]].tolist() == pytest.approx([-1, -1, -1]) and row.regret == pytest.approx(2.5)
+        assert row[["tau", "low", "high"]].tolist() == pytest.approx([-1, -1, -1])
 
     def test_the_interval_is_paired_over_paths(self) -> None:
         found = differences([*paths(UP), scores_record("P0", DOWN), scores_record("P1", MIXED)], [("P1", "P0")], 200)
@@ -201,8 +203,50 @@ class TestDifferences:
         row = found.iloc[0]
         assert row.tau == pytest.approx(kendalltau(first, truth).statistic + 1)
         assert [row.low, row.high] == pytest.approx(np.quantile(gaps, [0.025, 0.975]))
-        assert row.regret == (9 - 8) - (9 - 4)  # MIXED's five first are the paths 5, 7, 8, 4 and 2
+        sides = np.mean(np.array(gaps) <= 0), np.mean(np.array(gaps) >= 0)
+        assert row.p == pytest.approx(max(2 * min(sides), 2 / 200))
         assert row.paths == 10
+
+
+class TestWhatSizeExplains:
+    def test_a_ranking_that_knows_the_size_alone_has_nothing_left(self) -> None:
+        """Scores and truth, each the size with luck of its own: tau is high, and about zero without the size."""
+        rng = np.random.default_rng(0)
+        size = np.arange(400.0)
+        scores, truth = (size + 100 * rng.normal(size=400) for _ in range(2))
+        cost, true = pd.Series(size), pd.Series(truth)
+        found = judged([pd.Series(scores)], true, cost, 200)
+        assert found["tau"] > 0.4 and abs(found["partial"]) < 0.08
+        assert found["partial_low"] < 0 < found["partial_high"]
+
+    def test_the_allowed_paths_alone(self) -> None:
+        """Sizes are 1000 to 1011: with a cap of 1009 the ten first count, which these scores reverse."""
+        scores = [*DOWN, 50.0, 60.0]
+        found = [*paths([*UP, 10.0, 11.0]), scores_record("P1", scores), scores_record("P0", [*UP, 10.0, 11.0])]
+        whole, allowed = (quality(found, 100, cap).set_index("procedure") for cap in (np.inf, 1009))
+        assert whole.tau["P1"] > -1 and allowed.tau["P1"] == pytest.approx(-1)
+        assert allowed.paths.tolist() == [10] * 4
+        assert differences(found, [("P1", "P0")], 100, 1009).tau[0] == pytest.approx(-2)
+        assert differences(found, [("P1", "P0")], 100, 1008).tau.isna().all()  # nine are too few
+
+    def test_the_cap_is_that_of_the_searches(self) -> None:
+        searches = [{"stage": "search", "results": {"max_cost": cost}} for cost in (10, 12)]
+        assert largest_allowed([*searches, path_record(0, 1.0)]) == 12 and largest_allowed([]) == np.inf
+
+
+def test_holms_correction_by_hand() -> None:
+    """0.01 x 4, 0.02 x 3, 0.03 x 2 = 0.06 as well, 0.5; none above one, none below the one before it."""
+    p = pd.Series([0.03, 0.01, math.nan, 0.5, 0.02])
+    assert holm(p).tolist() == pytest.approx([0.06, 0.04, math.nan, 0.5, 0.06], nan_ok=True)
+    assert holm(pd.Series([0.6, 0.9])).tolist() == [1.0, 1.0]
+
+
+def test_every_question_is_corrected_once_by_its_mean() -> None:
+    scores = [scores_record(p, values, s) for p, values, s in (("P1", UP, 0), ("P1", MIXED, 1), ("P0", DOWN, 0),
+              ("P0", MIXED, 1), ("P3", UP, 0))]  # fmt: skip
+    found = differences([*paths(UP), *scores], [("P1", "P0"), ("P3", "P0")], 200)
+    assert found.seed[found.corrected.notna()].tolist() == ["mean", "0"]
+    assert (found.corrected.dropna() >= found.p[found.corrected.notna()]).all()
 
 
 class TestRows:

@@ -32,7 +32,7 @@ def test_paths_per_target_and_every_procedure_are_planned(tmp_path: Path) -> Non
     assert planned["path"] == 2 * 18 and planned["scores"] == 2 + 7 * 2 and planned["supernet"] == 1
     assert planned["validity_arm"] == 5
     planned = plan("premise", *settings, "space=cell1-c8-n1", "targets=exp-0.01 balance")
-    assert planned["path"] == 2 * 12 and "supernet" not in planned and "scores" not in planned
+    assert planned["path"] == 2 * 18 and "supernet" not in planned and "scores" not in planned
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from imbnas.premise import ceiling, premise
@@ -9,6 +10,7 @@ from imbnas.quality import PAIRS, differences, quality, retrained_paths, retrain
 from imbnas.verdicts import (
     QUESTIONS,
     ceiling_in_words,
+    corrected_in_words,
     difference_in_words,
     differences_in_words,
     premise_in_words,
@@ -18,16 +20,21 @@ from imbnas.verdicts import (
 )
 from tests.test_quality import DOWN, MIXED, UP, path_record, paths, scores_record
 
-ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "regret": -0.5, "regret_low": -1.0, "regret_high": 0.0}
+ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "partial": 0.1, "partial_low": -0.2, "partial_high": 0.3}
 
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(0.01, 0.4, "paths: yes; τ"), (-0.1, 0.4, "cannot be told"), (-0.4, -0.01, "no, it ranks worse")],
+    [
+        (0.01, 0.4, "paths: yes; τ"),
+        (-0.1, 0.4, "cannot be told"),
+        (-0.4, -0.01, "no, it ranks worse"),
+        (-0.4, -0.001, "cannot be told"),  # prints as [−0.40, 0.00], which holds zero
+    ],
 )
 def test_a_verdict_needs_an_interval_on_one_side(low: float, high: float, said: str) -> None:
     sentence = difference_in_words(ROW | {"tau": (low + high) / 2, "low": low, "high": high})
-    assert said in sentence and "24 paths" in sentence and "regret −0.5 [−1.0, 0.0]." in sentence
+    assert said in sentence and "24 paths" in sentence and "size partialled out +0.10 [−0.20, +0.30]." in sentence
 
 
 def test_every_pair_that_is_measured_has_its_question() -> None:
@@ -49,6 +56,16 @@ def test_every_question_is_asked_of_what_was_measured() -> None:
     assert QUESTIONS["P1", "P2"] not in words
 
 
+def test_what_is_left_after_correction_is_named() -> None:
+    rows = [("exp-0.01", "P1", "P0", 0.2), ("exp-0.01", "P2", "P0", 0.04), ("balance", "P1", "P0", 0.3)]
+    frame = pd.DataFrame(rows, columns=["target", "first", "second", "corrected"])
+    assert corrected_in_words(frame).splitlines() == [
+        "- exp-0.01: of 2 questions P2 − P0 stays below 5%; the least corrected p is 0.04 (P2 − P0).",
+        "- balance: of 1 questions none stays below 5%; the least corrected p is 0.30 (P1 − P0).",
+    ]
+    assert "No difference" in corrected_in_words(frame.assign(corrected=math.nan))
+
+
 def test_without_records_the_command_is_named() -> None:
     assert "make grid GOALS=ranking" in differences_in_words(differences([]))
     assert "make grid GOALS=ranking" in premise_in_words(premise(retrained_paths([])))
@@ -58,7 +75,7 @@ def test_without_records_the_command_is_named() -> None:
 def test_the_printed_table_by_hand() -> None:
     row = quality_in_print(quality([*paths(UP), scores_record("P1", DOWN)])).iloc[0]
     assert (row.ranking, row.paths, row["τ"]) == ("P1", 10, "−1.00 [−1.00, −1.00]")
-    assert row["regret"].startswith("5.0 [")
+    assert row["regret"] == "5.0" and row["size out"] == ""  # the truth is the order of sizes
     scored = [scores_record("P1", DOWN), scores_record("P1", UP, seed=1)]
     assert list(quality_in_print(quality([*paths(UP), *scored])).ranking[:2]) == ["P1, seed 0", "P1, seed 1"]
 
@@ -66,7 +83,8 @@ def test_the_printed_table_by_hand() -> None:
 def test_the_gate_in_words() -> None:
     again = [path_record(number, number + 1.0, seed=1) for number in range(5)]
     words = spread_in_words(retrained_spread([*paths(UP), *again]))
-    assert "spread by 3.03 points" in words and "by 0.71 [" in words and "4.3 times" in words and "gate passes" in words
+    assert "spread by 3.03 points" in words and "by 0.71 [" in words and "4.3 times" in words
+    assert "from 1.7 to 6.9 as far" in words and "gate passes, by its estimate only" in words
     noisy = [path_record(number, number + 4.0, seed=1) for number in range(5)]
     assert "does not pass" in spread_in_words(retrained_spread([*paths(UP), *noisy]))
 

@@ -14,7 +14,7 @@ SHORT = {"overall": "", "head": ", head", "middle": ", middle", "tail": ", tail"
 
 
 def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> list[Axes]:
-    """Tau and top-5 regret of every ranking on one target, with intervals.
+    """Tau of every ranking on one target, with its interval, and its top-5 regret.
 
     A dot is one seed, a diamond the mean over all; yardsticks, which have no seed, are hollow.
 
@@ -31,7 +31,6 @@ def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> 
         look = {"marker": "D" if row.seed == MEAN else "o", "color": colour, "markerfacecolor": face}
         left.plot([row.low, row.high], [place, place], color=colour, linewidth=1.8)
         left.plot(row.tau, place, **look)
-        right.plot([row.regret_low, row.regret_high], [place, place], color=colour, linewidth=1.8)
         right.plot(row.regret, place, **look)
     left.axvline(0, color=INK, linewidth=0.8)
     if not np.isnan(ceiling):
@@ -44,7 +43,7 @@ def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> 
 
 
 def between_targets(frame: pd.DataFrame, ceilings: Mapping[str, float]) -> Axes:
-    """How far accuracies of the same paths agree: tau with its interval, and hollow what is left among equal costs.
+    """How far accuracies of the same paths agree: tau with its interval, and hollow what is left without the cost.
 
     Whole accuracies of two targets, balanced against the tails, and head against tail within a target.
     frame: `premise.premise`; ceilings: by target. A dashed tick is the lower ceiling of a pair of targets.
@@ -63,7 +62,7 @@ def between_targets(frame: pd.DataFrame, ceilings: Mapping[str, float]) -> Axes:
         if row.first != row.second and row.first_part == row.second_part == "overall":
             ax.plot([lower, lower], [place - 0.35, place + 0.35], color=ORANGE, linewidth=2, linestyle="--")
     ax.plot([], [], "o-", color=BLUE, label="τ")
-    ax.plot([], [], "s-", color=QUIET, markerfacecolor="white", label="among paths of equal cost")
+    ax.plot([], [], "s-", color=QUIET, markerfacecolor="white", label="with the cost partialled out")
     if (rows["first"] != rows.second).any() and any(not np.isnan(value) for value in ceilings.values()):
         ax.plot([], [], "--", color=ORANGE, label="ceiling")
     ax.figure.legend(loc="outside lower center", ncols=3)
