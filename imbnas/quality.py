@@ -177,8 +177,13 @@ def differences(
                 row = {"target": target, "first": first, "second": second, "seed": seed, "paths": len(truth)}
                 rows.append(row | (compared(chosen, truth, cost, repeats) if enough(truth) else {}))
     frame = pd.DataFrame(rows, columns=["target", "first", "second", "seed", "paths", *FIGURES, "p"])
-    asked = frame.drop_duplicates(["target", "first", "second"], keep="last")  # the mean stands after its seeds
-    return frame.assign(corrected=asked.groupby("target").p.transform(holm))
+    return frame.assign(corrected=over_seeds(frame).groupby("target").p.transform(holm))
+
+
+def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `quality` or `differences` that speak for all seeds: the mean where there is one, else the seed."""
+    what = [name for name in ("target", "procedure", "first", "second") if name in frame]
+    return frame.drop_duplicates(what, keep="last")  # the mean stands after its seeds
 
 
 def holm(p: pd.Series) -> pd.Series:

@@ -185,8 +185,8 @@ def interval(row: Mapping[str, Any], low: str, high: str) -> str:
 
 
 def plain(value: float) -> str:
-    """Two digits, with a minus that is one."""
-    return f"{value:.2f}".replace("-", "−")
+    """Two digits, with a minus that is one, and zero without."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -13,6 +13,7 @@ from imbnas.verdicts import (
     corrected_in_words,
     difference_in_words,
     differences_in_words,
+    plain,
     premise_in_words,
     quality_in_print,
     signed,
@@ -104,3 +105,4 @@ def test_the_premise_in_words() -> None:
 
 def test_signs() -> None:
     assert (signed(0.354), signed(-1.2), signed(-0.001), signed(0.04, 1)) == ("+0.35", "−1.20", "0.00", "0.0")
+    assert (plain(-0.354), plain(-0.004), plain(0.5)) == ("−0.35", "0.00", "0.50")
