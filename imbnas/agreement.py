@@ -14,6 +14,7 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.benchmark import FEWEST_CELLS, SPACE, difference, distinct, kendall, naive_rankings, ranking
+from imbnas.quality import FIGURES, judged
 
 FOLDER = profiles.ROOT / "results" / "validity"
 Record = Mapping[str, Any]
@@ -98,9 +99,9 @@ def yardstick_scores(cells: Iterable[str], truth: str = "cifar10") -> dict[str, 
     return dict(zip(YARDSTICKS, (naive["macs"], naive["params"], naive["conv3x3"], short), strict=True))
 
 
-def yardsticks(cells: Iterable[str], truth: str = "cifar10", above: float | None = None) -> pd.DataFrame:
+def yardsticks(cells: Iterable[str], truth: str = "cifar10") -> pd.DataFrame:
     """The agreement of the yardsticks, one row each."""
-    rows = {name: agreement(scores, truth, above) for name, scores in yardstick_scores(cells, truth).items()}
+    rows = {name: agreement(scores, truth) for name, scores in yardstick_scores(cells, truth).items()}
     return pd.DataFrame(rows).T
 
 
@@ -118,19 +119,20 @@ def compared(study: Sequence[Record], above: float | None = None) -> pd.DataFram
     return pd.DataFrame(rows).T[COMPARED]
 
 
-def panels(study: Iterable[Record], kind: str = "accuracy") -> dict[str, tuple[pd.Series, pd.Series]]:
+def panels(study: Iterable[Record]) -> dict[str, tuple[pd.Series, pd.Series]]:
     """Truth and final scores of the first record of every arm, by a title."""
     found: dict[str, tuple[pd.Series, pd.Series]] = {}
     for record in study:
-        scores = scores_of(record["results"]["moments"][-1], kind)
+        scores = scores_of(record["results"]["moments"][-1], "accuracy")
         found.setdefault(record["config"]["arm"]["name"], (distinct_truth(scores.index, truth_of(record)), scores))
     return found
 
 
-def adapted(study: Sequence[Record], truths: Iterable[Record], above: float | None = None) -> pd.DataFrame:
+def adapted(study: Sequence[Record], truths: Iterable[Record]) -> pd.DataFrame:
     """Scores after adaptation to balanced CIFAR-100 against its published accuracies, P0's own scores beside them.
 
-    One row per procedure and seed, P0's from the validity records of the same arm and seed; columns as `agreement`.
+    One row per procedure and seed, P0's from the validity records of the same arm and seed; columns as `agreement`, and
+    `partial`, with its interval, which is the tau with the multiply-adds partialled out.
     """
     told = [r for r in truths if r["config"]["target"] == "balance"]
     known = {(r["config"]["arm"]["name"], r["config"]["seed"]) for r in told}
@@ -139,9 +141,18 @@ def adapted(study: Sequence[Record], truths: Iterable[Record], above: float | No
         for r in study
         if (r["config"]["arm"]["name"], r["config"]["seed"]) in known
     } | {(r["config"]["procedure"], r["config"]["seed"]): scores_of(r["results"], "accuracy") for r in told}
-    rows = {key: agreement(scored[key], "cifar100", above) for key in sorted(scored)}
+    rows = {key: agreement(scored[key], "cifar100") | without_size(scored[key]) for key in sorted(scored)}
     index = pd.MultiIndex.from_tuples(rows, names=["procedure", "seed"])
-    return pd.DataFrame(list(rows.values()), index=index, columns=["cells", "tau", "low", "high"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=["cells", *FIGURES])
+
+
+def without_size(scores: pd.Series, truth: str = "cifar100") -> dict[str, float]:
+    """What is left of a ranking's agreement with the published accuracies when the multiply-adds are partialled out."""
+    if len(scores) < FEWEST_CELLS:
+        return {}
+    size = naive_rankings(scores.index)["macs"].astype(float)
+    found = judged([scores], distinct_truth(scores.index, truth), size, repeats=1000)
+    return {name: value for name, value in found.items() if name.startswith("partial")}
 
 
 def lines(study: Sequence[Record]) -> dict[str, float]:
@@ -152,10 +163,10 @@ def lines(study: Sequence[Record]) -> dict[str, float]:
     return {name: tau[name] for name in ("multiply-adds", "12 epochs alone")}
 
 
-def errors(scores: pd.Series, truth: str, above: float = GOOD) -> pd.Series:
+def errors(scores: pd.Series, truth: str) -> pd.Series:
     """What the truth doesn't explain of the scores of good cells: the rest of a straight line."""
     true = distinct_truth(scores.index, truth)
-    true = true[true > above]
+    true = true[true > GOOD]
     line = np.polyfit(true, scores[true.index], 1)
     return scores[true.index] - np.polyval(line, true)
 

@@ -25,6 +25,7 @@ def test_the_super_network_is_not_shown_to_rank_better_than_counting(seed: int) 
 def test_adapting_lost_the_ranking_where_the_truth_is_published(seed: int) -> None:
     tau = pd.read_csv(RESULTS / "truth" / "agreement.csv").set_index(["procedure", "seed"])
     assert tau.low["P0", seed] > max(tau.high["P1", seed], tau.high["P2", seed])
+    assert tau.partial_low["P0", seed] > 0.4 and tau.partial_high["P1", seed] < 0.2  # and not for its size
 
 
 def test_it_is_the_change_of_classes_and_not_the_imbalance() -> None:
