@@ -47,11 +47,14 @@ def difference_in_words(row: Mapping[str, Any]) -> str:
     if math.isnan(row["tau"]):
         return f"{where}: too few for an interval (it takes {FEWEST_PATHS})."
     low, high = round(row["low"], 2), round(row["high"], 2)
-    verdict = "yes" if low > 0 else "no, it ranks worse" if high < 0 else "cannot be told"
+    verdict = "yes" if low > 0 else "no, it ranks worse" if high < 0 else ""
+    verdict = f"{verdict}, by its own interval" if verdict else "cannot be told"
     figures = f"τ {signed(row['tau'])} [{signed(low)}, {signed(high)}]"
     if not math.isnan(row["partial"]):
         figures += f"; with size partialled out {signed(row['partial'])} "
         figures += f"[{signed(row['partial_low'])}, {signed(row['partial_high'])}]"
+    if not math.isnan(row.get("corrected", math.nan)):
+        figures += f"; corrected p {row['corrected']:.2f}"
     return f"{where}: {verdict}; {figures}."
 
 
@@ -74,10 +77,11 @@ def among_random_in_words(frame: pd.DataFrame) -> str:
     sentences = []
     for target, rows in frame.groupby("target", sort=False):
         first = rows.iloc[0]
-        better = ", ".join(f"{row.better} better than {row.procedure}'s winner" for row in rows.itertuples())
+        better = ", ".join(f"{row.better or 'none'} than {row.procedure}'s" for row in rows.itertuples())
         sentences.append(
             f"On {target} the {first['paths']} allowed paths of the fixed set, which nobody chose, reach "
-            f"{first['mean']:.1f} % on average, with a standard deviation of {first['sd']:.1f} points: {better}."
+            f"{first['mean']:.1f} % on average, with a standard deviation of {first['sd']:.1f} points. Of their "
+            f"accuracies so many are better than a winner's: {better}."
         )
     return "\n\n".join(sentences) or f"Too few paths that nobody chose are retrained yet: {HOW}."
 
@@ -131,7 +135,7 @@ def ceiling_in_words(found: Mapping[str, Any]) -> str:
     measured = f"τ = {plain(found['tau'])} on the {found['repeated']} paths that have two seeds"
     measured += ", too few for an interval" if math.isnan(found["low"]) else f" {interval(found, 'low', 'high')}"
     return (
-        f"On {found['target']} two seeds agree with {measured}; spread and noise together let expect "
+        f"On {found['target']} two seeds agree with {measured}; spread and noise together predict "
         f"{plain(found['expected'])} {interval(found, 'expected_low', 'expected_high')} on all paths, and "
         f"{plain(found['perfect'])} for a ranking that makes no mistake, held against one seed."
     )
@@ -150,7 +154,7 @@ def premise_in_words(frame: pd.DataFrame) -> str:
 
 def pair_in_words(row: Mapping[str, Any]) -> str:
     """One agreement between two targets."""
-    where = f"balance and {row['second']}" + (", tail third" if row["second_part"] == "tail" else "")
+    where = f"balance (all classes) and {row['second']}" + (" (tail third)" if row["second_part"] == "tail" else "")
     if math.isnan(row["tau"]):
         return f"{where}: {row['paths']} common paths, too few for an interval (it takes {FEWEST_PATHS})."
     return (

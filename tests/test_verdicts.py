@@ -27,9 +27,9 @@ ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "partial": 0.1, "partial_
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.01, 0.4, "paths: yes; τ"),
+        (0.01, 0.4, "paths: yes, by its own interval; τ"),
         (-0.1, 0.4, "cannot be told"),
-        (-0.4, -0.01, "no, it ranks worse"),
+        (-0.4, -0.01, "no, it ranks worse, by its own"),
         (-0.4, -0.001, "cannot be told"),  # prints as [−0.40, 0.00], which holds zero
     ],
 )
@@ -53,7 +53,10 @@ def test_every_question_is_asked_of_what_was_measured() -> None:
     found = [*paths(UP), scores_record("P0", DOWN), scores_record("P1", UP), scores_record("P3", MIXED)]
     words = differences_in_words(differences(found))
     assert words.count("**") == 2 * 6  # P1 - P0, P3 - P0, P3 - P1, and each of the three against counting
-    assert "rank better than not adapting?** (P1 − P0)\n\n- exp-0.01, seed 0, 10 paths: yes; τ +2.00" in words
+    assert (
+        "rank better than not adapting?** (P1 − P0)\n\n- exp-0.01, seed 0, 10 paths: yes, by its own interval; τ +2.00"
+        in words
+    )
     assert QUESTIONS["P1", "P2"] not in words
 
 
@@ -100,7 +103,7 @@ def test_the_ceiling_in_words() -> None:
 def test_the_premise_in_words() -> None:
     found = [*paths(UP, target="balance"), *paths(MIXED, target="exp-0.01")]
     words = premise_in_words(premise(retrained_paths(found), 50))
-    assert words.startswith("- balance and exp-0.01, 10 paths: τ = 0.") and "exp-0.01, tail third" in words
+    assert words.startswith("- balance (all classes) and exp-0.01, 10 paths: τ = 0.") and "(tail third)" in words
 
 
 def test_signs() -> None:
