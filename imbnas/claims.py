@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from imbnas.evidence import LONG_TAILED, paired_differences, paper_gaps
+from imbnas.power import images_error
 
 VERDICTS = ("agrees", "contradicts", "open", "one seed", "not run")
 MARGIN = 0.5  # points: the size of one standard error of one accuracy on 10,000 images; less is "as good as"
@@ -39,11 +39,13 @@ class Claim:
         within, beyond = low > -MARGIN and high < MARGIN, low > MARGIN or high < -MARGIN
         return "agrees" if within else "contradicts" if beyond else "open"
 
-    def paper(self) -> tuple[float, float]:
-        """The paper's difference and its standard error from the test images alone, in points."""
-        gaps = paper_gaps(self.first, self.second)
-        chosen = gaps.loc[list(LONG_TAILED) if self.target == "long-tailed" else [self.target]]
-        return float(chosen.difference.mean()), float(np.sqrt((chosen.error**2).sum()) / len(chosen))
+    @property
+    def targets(self) -> list[str]:
+        return list(LONG_TAILED) if self.target == "long-tailed" else [self.target]
+
+    def paper(self) -> float:
+        """The paper's difference, in points."""
+        return float(paper_gaps(self.first, self.second).difference[self.targets].mean())
 
 
 CLAIMS = (
@@ -56,12 +58,15 @@ CLAIMS = (
 
 
 def judge(runs: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
-    """One row per claim: the paper's difference, ours with its interval and seeds, and the verdict."""
+    """One row per claim: the paper's difference, ours with its interval and seeds, and the verdict.
+
+    `paper_errors`: the standard error of the paper's difference from its test images alone, as `power.images_error`.
+    """
     rows = []
     for claim in claims:
         ours = paired_differences(runs, claim.first, claim.second).set_index("target")
-        theirs, error = claim.paper()
-        row = {"claim": claim.text, "kind": claim.kind, "paper": theirs, "paper_error": error, "seeds": 0}
+        row = {"claim": claim.text, "kind": claim.kind, "paper": claim.paper(), "seeds": 0}
+        row |= {"paper_errors": images_error(claim.first, claim.second, claim.targets)}
         row |= dict.fromkeys(("difference", "low", "high", "probability"), float("nan")) | {"verdict": "not run"}
         if claim.target in ours.index:
             found = ours.loc[claim.target]
@@ -93,7 +98,9 @@ def in_words(judged: pd.DataFrame) -> str:
 
 def sentence(row) -> str:
     """One judged claim as a sentence."""
-    paper = f"the paper has {points(row.paper)} points"
+    apart, shared = (f"{error:.1f}" for error in row.paper_errors)
+    error = apart if apart == shared else f"{apart} to {shared}"
+    paper = f"the paper has {points(row.paper)} points, with a standard error of {error} from its test images alone"
     if row.verdict == "not run":
         return f"{row.claim}: {paper}."
     if row.verdict == "one seed":

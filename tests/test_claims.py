@@ -1,7 +1,5 @@
 """The paper's claims: a verdict only where an interval allows it, and words that say no more than the verdict."""
 
-import math
-
 import pandas as pd
 import pytest
 
@@ -75,11 +73,12 @@ def test_noise_is_open() -> None:
 
 def test_the_papers_differences_by_hand() -> None:
     # (0.96 + 1.19 + 1.15) / 3 and (0.34 + 0.35 + 0.37) / 3
-    assert CLAIMS[0].paper()[0] == pytest.approx(1.10)
-    assert CLAIMS[1].paper()[0] == pytest.approx(0.35333, abs=1e-4)
-    assert CLAIMS[4].paper()[0] == pytest.approx(-0.07)
-    # three errors of about 0.7 / 3 each: 0.70 / sqrt(3)
-    assert CLAIMS[0].paper()[1] == pytest.approx(0.70 / math.sqrt(3), abs=0.01)
+    assert CLAIMS[0].paper() == pytest.approx(1.10)
+    assert CLAIMS[1].paper() == pytest.approx(0.35333, abs=1e-4)
+    assert CLAIMS[4].paper() == pytest.approx(-0.07)
+    words = in_words(judge(runs(1, {})))
+    assert "the paper has +1.10 points, with a standard error of 0.4 to 0.7 from its test images alone" in words
+    assert "the paper has −0.07 points, with a standard error of 0.7 from" in words  # one target shares nothing
 
 
 def test_every_claim_is_said_once() -> None:

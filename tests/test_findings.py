@@ -119,3 +119,46 @@ def test_the_first_column_of_table_2_tells_nothing() -> None:
     below = first[["P0", "P1", "P3"]] - first["P2"]
     assert 1.35 < below.min() and below.max() < 1.95 and below.min() > 2 * 2**0.5 * 0.46
     assert binomial_error(first["P0"]) == pytest.approx(0.46, abs=0.01)
+
+
+def darts_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What every operation weighs at the end, and the cells found, by arm and seed."""
+    names = ("weights", "cells")
+    return tuple(pd.read_csv(RESULTS / "darts" / f"{name}.csv").set_index(["arm", "seed"]) for name in names)
+
+
+def test_depth_alone_turns_the_race_to_the_skips() -> None:
+    weights, cells = darts_tables()
+    narrow, deep = weights.loc["narrow", 0], weights.loc["deep", 0]
+    assert narrow.skip_connect < 0.2 < deep.skip_connect and deep.idxmax() == "skip_connect"
+    assert cells.skips["narrow", 0] == 0 and cells.skips["deep", 0] == 3 and cells.accuracy["deep", 0] > 93
+    assert cells.cell["deep", 0].split("+")[2].count("skip_connect") == 3  # all edges into the output
+    assert (cells.skips.loc["first-order"] == 0).all() and len(cells.loc["first-order"]) == 3
+
+
+def test_what_the_cures_did() -> None:
+    weights, cells = darts_tables()
+    skips = weights.skip_connect
+    assert skips["deep-skip-dropout", 0] < 0.1 and cells.skips["deep-skip-dropout", 0] == 0
+    assert weights.avg_pool_3x3["deep-skip-dropout", 0] > weights.avg_pool_3x3["deep", 0]
+    assert cells.cell["deep-early-stopping", 0] == cells.cell["deep", 0]
+    assert weights.loc["deep-warm-up", 0].idxmax() == "skip_connect" and cells.skips["deep-warm-up", 0] >= 3
+    none = cells.accuracy["deep", 0]
+    assert all(cells.accuracy[f"deep-{cure}", 0] <= none for cure in ("warm-up", "skip-dropout", "early-stopping"))
+
+
+def test_the_tail_gives_the_skips_weight_and_a_fixed_classifier_takes_it_back() -> None:
+    skips = darts_tables()[0].skip_connect
+    balanced = pd.concat([skips.loc["first-order"], skips.loc["few-images"]])
+    for tailed in ("long-tail", "long-tail-reweighted"):
+        assert skips.loc[tailed].min() > balanced.max() and len(skips.loc[tailed]) == 2
+    assert skips.loc["long-tail-fixed"].max() < balanced.min()
+    none = darts_tables()[0].none.loc["long-tail-reweighted"]
+    assert none[0] > 0.3 and none[1] < 0.25  # two seeds, two answers
+
+
+def test_second_order_is_not_told_from_first() -> None:
+    gaps = pd.read_csv(RESULTS / "darts" / "gaps.csv").set_index("arm").loc["second-order"]
+    assert gaps.seeds == 3 and contains_zero(gaps)
+    moved = pd.read_csv(RESULTS / "darts" / "distances.csv").set_index("arm").moved
+    assert abs(moved["second-order"] - moved["first-order"]) < 0.01 < moved["few-images"] - moved["first-order"]
