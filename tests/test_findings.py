@@ -148,12 +148,14 @@ def test_what_the_cures_did() -> None:
 
 
 def test_the_tail_gives_the_skips_weight_and_a_fixed_classifier_takes_it_back() -> None:
-    skips = darts_tables()[0].skip_connect
+    weights, cells = darts_tables()
+    skips = weights.skip_connect
+    assert cells.skips.loc[["first-order", "few-images"]].tolist() == [0, 0, 0, 0, 1]
     balanced = pd.concat([skips.loc["first-order"], skips.loc["few-images"]])
     for tailed in ("long-tail", "long-tail-reweighted"):
         assert skips.loc[tailed].min() > balanced.max() and len(skips.loc[tailed]) == 2
     assert skips.loc["long-tail-fixed"].max() < balanced.min()
-    none = darts_tables()[0].none.loc["long-tail-reweighted"]
+    none = weights.none.loc["long-tail-reweighted"]
     assert none[0] > 0.3 and none[1] < 0.25  # two seeds, two answers
 
 
