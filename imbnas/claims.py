@@ -41,6 +41,7 @@ class Claim:
 
     @property
     def targets(self) -> list[str]:
+        """The paper's targets that the claim is about."""
         return list(LONG_TAILED) if self.target == "long-tailed" else [self.target]
 
     def paper(self) -> float:
