@@ -265,7 +265,7 @@ def bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
     if len(rows) > MOST_IN_MATRICES:
         return np.array([[_tau(score[draw], truths[draw]) for draw in draws] for score in scores])
     places = draws + len(rows) * np.arange(len(draws))[:, None]
-    counts = np.bincount(places.ravel(), minlength=draws.shape[0] * len(rows)).reshape(-1, len(rows)).astype(float)
+    counts = np.bincount(places.ravel(), minlength=len(draws) * len(rows)).reshape(-1, len(rows)).astype(float)
     order = _order(truths)
     untied = _counted(order**2, counts)
     with np.errstate(invalid="ignore"):

@@ -118,6 +118,9 @@ def test_the_first_column_of_table_2_tells_nothing() -> None:
     assert first[["P0", "P1", "P3"]].max() - first[["P0", "P1", "P3"]].min() < 0.5
     below = first[["P0", "P1", "P3"]] - first["P2"]
     assert 1.35 < below.min() and below.max() < 1.95 and below.min() > 2 * 2**0.5 * 0.46
+    seed_sd = pd.read_csv(RESULTS / "benchmark" / "ceiling.csv").set_index("target").seed_sd["exp-0.01"]
+    errors = below / (2**0.5 * (binomial_error(first["P0"]) ** 2 + seed_sd**2) ** 0.5)
+    assert errors.between(1.5, 2.5).all()  # "about two standard errors of test images and seed together"
     assert binomial_error(first["P0"]) == pytest.approx(0.46, abs=0.01)
 
 
@@ -134,6 +137,9 @@ def test_depth_alone_turns_the_race_to_the_skips() -> None:
     assert cells.skips["narrow", 0] == 0 and cells.skips["deep", 0] == 3 and cells.accuracy["deep", 0] > 93
     assert cells.cell["deep", 0].split("+")[2].count("skip_connect") == 3  # all edges into the output
     assert (cells.skips.loc["first-order"] == 0).all() and len(cells.loc["first-order"]) == 3
+    way = records.read_one(RESULTS / "darts" / "deep-s0.json")["results"]
+    means = {turn: pd.DataFrame(mixture).mean() for turn, mixture in zip(way["turns"], way["mixture"], strict=True)}
+    assert all(mean.idxmax() == 1 for turn, mean in means.items() if turn >= 100)  # operation 1 is the skip
 
 
 def test_what_the_cures_did() -> None:
