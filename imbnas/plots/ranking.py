@@ -165,6 +165,29 @@ def growth(frame: pd.DataFrame, yardsticks: Mapping[str, float], missing: str = 
     return ax
 
 
+def changes(frame: pd.DataFrame, missing: str = "") -> Axes:
+    """How far each change moved the agreement, with its interval: a row per change, a mark per seed.
+
+    frame: `brief.changes`. The rows of the unchanged base are hollow: what another seed moves.
+    """
+    rows = frame[(frame.change != 0) | (frame.change_low != 0) | (frame.change_high != 0)]
+    if rows.empty:
+        return note(axes(1.2), missing)
+    names = list(rows.changed.unique())
+    ax = axes(1.1 + 0.34 * len(names))
+    for name, runs in rows.groupby("changed"):
+        chance = (runs.arm == "constant").all()
+        colour, face = (QUIET, "white") if chance else (BLUE, BLUE)
+        for place, run in enumerate(runs.itertuples()):
+            height = names.index(name) + 0.22 * (place - (len(runs) - 1) / 2)
+            ax.plot([run.change_low, run.change_high], [height] * 2, color=colour, linewidth=1.6)
+            ax.plot(run.change, height, "o", color=colour, markerfacecolor=face, markersize=6.5)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.set(xlabel="change of Kendall's τ to the truth", yticks=range(len(names)), yticklabels=names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    return ax
+
+
 def seeds(runs: pd.DataFrame) -> str:
     """How many seeds an arm has, in words."""
     count = runs.seed.nunique()

@@ -1,0 +1,96 @@
+"""What moves a super-network's ranking? A quarter of the training with one thing changed, beside the unchanged one.
+
+python -m imbnas.brief     write results/brief/changes.csv, which the book's prose reads
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from imbnas import profiles, records
+from imbnas.agreement import ARM, agreement, images, scores_of, truth_of
+from imbnas.benchmark import difference
+
+FOLDER = profiles.ROOT / "results" / "brief"
+Record = Mapping[str, Any]
+CHANGES = {  # arm: what is changed, in words
+    ARM: "nothing but the seed",
+    "batch-32-brief": "batches of 32",
+    "batch-128-brief": "batches of 128",
+    "rate-0.025-brief": "learning rate 0.025",
+    "rate-0.1-brief": "learning rate 0.1",
+    "cosine-brief": "rate annealed to 0",
+    "no-decay-brief": "no weight decay",
+    "no-clip-brief": "gradients not clipped",
+    "fair-brief": "strict fairness",
+    "two-cells-brief": "two cells per stage",
+}
+COLUMNS = ["arm", "seed", "changed", "cells", "mean", "tau", "low", "high", "change", "change_low", "change_high"]
+MISSING = (
+    "No record of a brief arm yet.\n"
+    "`papermill book/04-super-network.ipynb run.ipynb -p arm fair-brief`\n"
+    "writes the first one."
+)
+
+
+def read(folder: Path = FOLDER) -> tuple[list[Record], list[Record]]:
+    """The records of the brief arms, and those of the study that they stand beside."""
+    return records.read(folder, "validity"), records.read(folder.parent / "validity", "validity")
+
+
+def unchanged(study: Sequence[Record], seen: int, seed: int) -> pd.Series | None:
+    """The base's scores after `seen` training images, by cell; None where no record of this seed has that moment."""
+    for record in study:
+        if (record["config"]["arm"]["name"], record["config"]["seed"]) == (ARM, seed):
+            for moment in record["results"]["moments"]:
+                if images(record, moment) == seen:
+                    return scores_of(moment, "accuracy")
+    return None
+
+
+def changes(brief: Sequence[Record], study: Sequence[Record]) -> pd.DataFrame:
+    """One row per brief arm and seed: its agreement with the published accuracies, and how far this is from the base's.
+
+    The base is the unchanged super-network of the same seed after as many images, on the same cells; the interval of
+    the change comes from draws of cells that both share. The first rows are the base itself, other seeds held against
+    seed 0: what chance alone moves. ValueError where an arm has seen another number of images than any base.
+    """
+    rows = []
+    for record in brief:
+        arm, seed = record["config"]["arm"]["name"], record["config"]["seed"]
+        moment, truth = record["results"]["moments"][-1], truth_of(record)
+        if (base := unchanged(study, seen := images(record, moment), seed)) is None:
+            raise ValueError(f"{record.get('file', arm)}: no base has seed {seed} and {seen:,} images, to compare with")
+        rows.append(row(arm, seed, scores_of(moment, "accuracy"), base, truth))
+    seen = {images(record, record["results"]["moments"][-1]) for record in brief}
+    seeds = sorted({r["config"]["seed"] for r in study if r["config"]["arm"]["name"] == ARM})
+    bases = {seed: unchanged(study, min(seen), seed) for seed in seeds} if seen else {}
+    for seed, scores in bases.items():
+        if scores is not None and bases.get(0) is not None:
+            rows.append(row(ARM, seed, scores, bases[0], truth_of(study[0])))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values(["arm", "seed"], key=in_order, ignore_index=True)
+
+
+def row(arm: str, seed: int, scores: pd.Series, base: pd.Series, truth: str) -> dict[str, Any]:
+    """What is known of one arm and seed; for the base's own seed 0 the change is zero."""
+    moved = difference(scores, base, truth)
+    found = {"arm": arm, "seed": seed, "changed": CHANGES.get(arm, arm), "mean": scores.mean()}
+    change = dict(zip(COLUMNS[-3:], (moved.tau, *moved.interval), strict=True))
+    return found | agreement(scores, truth) | change
+
+
+def in_order(column: pd.Series) -> pd.Series:
+    """Arms as `CHANGES` lists them, whatever else it holds last; seeds as they are."""
+    return column.map({arm: place for place, arm in enumerate(CHANGES)}).fillna(99) if column.name == "arm" else column
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write the table beside the records."""
+    records.write_text(folder / "changes.csv", changes(*read(folder)).to_csv(index=False, float_format="%.4f"))
+
+
+if __name__ == "__main__":
+    main()

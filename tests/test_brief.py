@@ -1,0 +1,72 @@
+"""What moves a ranking: hand-made records of brief arms beside a base; the committed table beside the raw scores."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from imbnas import brief, records
+from imbnas.benchmark import distinct
+from imbnas.plots import ranking
+from imbnas.stages.validity import arms, sample_cells
+
+CELLS = sample_cells(30)
+TRUTH = distinct()["cifar10"].loc[CELLS]
+UPSIDE_DOWN = -TRUTH
+
+
+def record(arm: str, seed: int, moments: Mapping[int, pd.Series]) -> dict[str, Any]:
+    """A record with these accuracies at its steps."""
+    known = arms() | arms("brief")
+    told = [{"step": step, "accuracy": dict(scores), "loss": {}} for step, scores in moments.items()]
+    return {"config": records.plain({"arm": known[arm], "seed": seed}), "results": {"moments": told}}
+
+
+BASES = [record("constant", seed, {3000: scores, 12000: TRUTH}) for seed, scores in ((0, TRUTH), (1, UPSIDE_DOWN))]
+
+
+def test_a_change_is_held_against_the_base_of_its_seed_after_as_many_images() -> None:
+    found = brief.changes([record("batch-128-brief", 1, {1500: TRUTH})], BASES).set_index(["arm", "seed"])
+    row = found.loc[("batch-128-brief", 1)]
+    assert (row.tau, row.change, row.changed) == (pytest.approx(1), pytest.approx(2), "batches of 128")
+    assert row.change_low == row.change_high == pytest.approx(2)  # right beside wrong, in every draw of cells
+    assert row["mean"] == pytest.approx(TRUTH.mean())
+
+
+def test_chance_is_another_seed_of_the_base() -> None:
+    found = brief.changes([record("fair-brief", 0, {3000: UPSIDE_DOWN})], BASES).set_index(["arm", "seed"])
+    assert found.loc[("constant", 1), "change"] == pytest.approx(-2)
+    assert found.loc[("constant", 0), ["change", "change_low", "change_high"]].tolist() == [0, 0, 0]
+    assert list(found.index) == [("constant", 0), ("constant", 1), ("fair-brief", 0)]
+
+
+def test_an_arm_without_a_base_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"fair-brief: no base has seed 0 and 256,000 images"):
+        brief.changes([record("fair-brief", 0, {4000: TRUTH})], BASES)
+    with pytest.raises(ValueError, match="no base has seed 2"):
+        brief.changes([record("fair-brief", 2, {3000: TRUTH})], BASES)
+
+
+def test_without_records_the_figure_says_which_line_writes_them() -> None:
+    assert brief.changes([], BASES).empty
+    assert "-p arm fair-brief" in ranking.changes(brief.changes([], BASES), brief.MISSING).texts[0].get_text()
+
+
+def test_the_figure_has_a_mark_for_every_seed_of_every_change() -> None:
+    runs = [record("fair-brief", seed, {3000: scores}) for seed, scores in ((0, UPSIDE_DOWN), (1, TRUTH))]
+    ax = ranking.changes(brief.changes(runs, BASES))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["nothing but the seed", "strict fairness"]
+    marks = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert sorted(marks) == [pytest.approx(-2), pytest.approx(-2), pytest.approx(2)]
+
+
+def test_every_brief_arm_of_the_study_is_called_something() -> None:
+    assert set(arms("brief")) == set(brief.CHANGES) - {"constant"}
+
+
+def test_the_committed_table_is_what_the_raw_scores_say() -> None:
+    runs, study = brief.read()
+    text = brief.changes(runs, study).to_csv(index=False, float_format="%.4f")
+    table = brief.FOLDER / "changes.csv"
+    assert not runs or table.read_text() == text, "python -m imbnas.brief writes it anew"
