@@ -66,7 +66,7 @@ def judge(runs: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     rows = []
     for claim in claims:
         ours = paired_differences(runs, claim.first, claim.second).set_index("target")
-        row = {"claim": claim.text, "kind": claim.kind, "paper": claim.paper(), "seeds": 0}
+        row = {"claim": claim.text, "kind": claim.kind, "first": claim.first, "paper": claim.paper(), "seeds": 0}
         row |= {"paper_errors": images_error(claim.first, claim.second, claim.targets)}
         row |= dict.fromkeys(("difference", "low", "high", "probability"), float("nan")) | {"verdict": "not run"}
         if claim.target in ours.index:
@@ -107,6 +107,7 @@ def sentence(row) -> str:
     if row.verdict == "one seed":
         return f"{row.claim}: {points(row.difference)} points; {paper}."
     interval = f"95 % interval {points(row.low)} to {points(row.high)}, {row.seeds} seeds"
+    interval += f", {row.first} the better one with probability {row.probability:.2f}"
     return f"{row.claim}: {points(row.difference)} points, {interval}; {paper}."
 
 

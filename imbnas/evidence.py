@@ -63,12 +63,15 @@ def paper_gaps(first: str, second: str) -> pd.DataFrame:
 # ---------------------------------------------------------------------------------------- records into rows
 
 
-COLUMNS = ["procedure", "target", "seed", "path", "accuracy", "head", "tail", "macs", "seconds", "device"]
+GROUPS = ["many", "medium", "few", "head", "middle", "tail"]
+COLUMNS = ["procedure", "target", "seed", "path", "accuracy", *GROUPS, "macs", "seconds", "device"]
 
 
 def retrainings(found: Iterable[Mapping[str, Any]], procedures: Sequence[str] = PROCEDURES) -> pd.DataFrame:
-    """One row per retraining of the table: procedure, target, seed, path (or baseline), test accuracy (percent).
+    """One row per retraining of the table: procedure, target, seed, path (or baseline), test accuracies (percent).
 
+    `accuracy` is the mean over classes: on a balanced test set, such as CIFAR's, the share of images that are right; on
+    a long-tailed one it does not flatter. The groups of classes are as in `evaluation.accuracy`, NaN where empty.
     ValueError, with the names of both files, where the records are of more than one profile's recipe, data, space
     or split, or where two are of the same cell and seed.
     """
@@ -81,11 +84,17 @@ def retrainings(found: Iterable[Mapping[str, Any]], procedures: Sequence[str] = 
         best = results.get("best", {"path": config["procedure"], "macs": None})
         rows.append(
             {name: config[name] for name in ("procedure", "target", "seed")}
-            | {"path": best["path"], "macs": best["macs"], "accuracy": results["test"]["overall"]}
-            | {name: results["test"][name] for name in ("head", "tail")}
+            | {"path": best["path"], "macs": best["macs"], "accuracy": results["test"]["class_mean"]}
+            | {name: results["test"][name] for name in GROUPS}
             | {"seconds": record["cost"]["training_seconds"], "device": record["cost"]["device"]}
         )
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(GROUPS, float))
+
+
+def targets_of(runs: pd.DataFrame) -> list[str]:
+    """The targets of a table's rows: the paper's in its order, then others, such as `natural`."""
+    there = set(runs.target)
+    return [*(t for t in TARGETS if t in there), *sorted(there - set(TARGETS))]
 
 
 class Seen:
@@ -154,8 +163,7 @@ def table_2(runs: pd.DataFrame) -> pd.DataFrame:
         )
     columns = ["procedure", "target", "seeds", "accuracy", "low", "high", "same_path_as"]
     table = pd.DataFrame(rows, columns=columns)
-    targets = [*TARGETS, *sorted(set(table.target) - set(TARGETS))]  # your own data have targets of their own
-    order = [table.procedure.map(ROWS.index), table.target.map(targets.index)]
+    order = [table.procedure.map(ROWS.index), table.target.map(targets_of(table).index)]
     return table.iloc[np.lexsort(order[::-1])].reset_index(drop=True) if len(table) else table
 
 
@@ -177,12 +185,16 @@ def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFr
     """`first` minus `second`, seed by seed, in points: per target, and for all long-tailed targets together.
 
     The targets of a seed share their source super-network, so their mean over a seed is one observation; it counts
-    only where the seed has all three. Columns: seeds, difference, low, high (95 %), and `probability`, Student's,
-    that `first` is the better one; NaN where there are too few seeds.
+    only where the seed has all three. Columns: seeds, difference, low, high (95 %), `probability`, Student's, that
+    `first` is the better one, and `sd` over seeds; NaN where there are too few seeds.
     """
     cells = runs.pivot(index="seed", columns=["procedure", "target"], values="accuracy")
     gaps = pd.DataFrame(
-        {t: cells[first, t] - cells[second, t] for t in TARGETS if {(first, t), (second, t)} <= set(cells.columns)}
+        {
+            t: cells[first, t] - cells[second, t]
+            for t in targets_of(runs)
+            if {(first, t), (second, t)} <= set(cells.columns)
+        }
     )
     if set(LONG_TAILED) <= set(gaps.columns):
         gaps["long-tailed"] = gaps[list(LONG_TAILED)].mean(axis=1, skipna=False)
@@ -191,8 +203,8 @@ def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFr
         values = gaps[target].dropna()
         if len(values):
             low, high = t_interval(values) or (np.nan, np.nan)
-            rows.append((target, len(values), values.mean(), low, high, probability_positive(values)))
-    return pd.DataFrame(rows, columns=["target", "seeds", "difference", "low", "high", "probability"])
+            rows.append((target, len(values), values.mean(), low, high, probability_positive(values), values.std()))
+    return pd.DataFrame(rows, columns=["target", "seeds", "difference", "low", "high", "probability", "sd"])
 
 
 def probability_positive(values: Iterable[float]) -> float:
@@ -222,6 +234,13 @@ def beside(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     cells = {(row.procedure, row.target): in_print(row) for row in table.itertuples()}
     rows = {name: [cells.get((key, target), "not run") for target in TARGETS] for key, name in BESIDE.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(TARGETS))
+
+
+def by_group(runs: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Mean accuracy over seeds of each group of classes on one target: a row per procedure or comparison, by name."""
+    rows = runs[runs.target == target].groupby("procedure")[["accuracy", *GROUPS]].mean()
+    rows = rows.loc[[name for name in ROWS if name in rows.index]].dropna(axis=1, how="all")
+    return rows.rename(index=BESIDE).rename_axis(None)
 
 
 def in_print(cell: Any) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
-from imbnas.evidence import LONG_TAILED, PAPER, paper_gaps
+from imbnas.evidence import LONG_TAILED, PAPER, paired_differences, paper_gaps
 from imbnas.quality import pooled_sd
 
 Record = Mapping[str, Any]
@@ -45,10 +45,30 @@ def seeds_needed(gap: float, sd: float, wanted: float = POWER, confidence: float
 
 
 def detectable(seeds: int, sd: float, wanted: float = POWER, confidence: float = 0.95) -> float:
-    """The smallest gap that `seeds` show with probability `wanted`; infinite for one seed."""
+    """The smallest gap that `seeds` show with probability `wanted`; infinite for one seed, 0 without spread."""
     if seeds < 2:
         return float("inf")
+    if sd == 0:
+        return 0.0
     return float(brentq(lambda gap: power(seeds, gap, sd, confidence) - wanted, 0.0, 100 * sd))
+
+
+def in_hindsight(
+    runs: pd.DataFrame, pairs: Iterable[tuple[str, str]], targets: Sequence[str] = ("long-tailed",)
+) -> pd.DataFrame:
+    """Paired differences beside the smallest gap that as many seeds with their spread show: a row per pair and target.
+
+    runs: `evidence.retrainings`. Columns as `evidence.paired_differences`, and `smallest`, in points, shown with
+    probability `POWER`: infinite for one seed. Two or three seeds estimate a spread badly, and `smallest` with it.
+    """
+    rows = []
+    for first, second in pairs:
+        found = paired_differences(runs, first, second).set_index("target")
+        for target, row in found.loc[[t for t in targets if t in found.index]].iterrows():
+            smallest = detectable(int(row.seeds), row.sd)
+            rows.append({"pair": f"{first} − {second}", "target": target} | row.to_dict() | {"smallest": smallest})
+    columns = ["pair", "target", "seeds", "difference", "low", "high", "probability", "sd", "smallest"]
+    return pd.DataFrame(rows, columns=columns).astype({"seeds": int})
 
 
 # ------------------------------------------------------------------------------------- how large is the noise

@@ -14,17 +14,12 @@ from scipy import stats
 
 from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.correlation import partial_tau, spearman, tau_of
-from imbnas.evidence import TARGETS
+from imbnas.evidence import targets_of
 from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, REPEATS, first_seed, pooled_sd, sd_interval
 
 FIGURES = ("tau", "spearman", "partial")
 BETWEEN = ("tau", "low", "high", "spearman", "spearman_low", "spearman_high", "partial", "partial_low", "partial_high")
 COLUMNS = ["first", "first_part", "second", "second_part", "paths", *BETWEEN]
-
-
-def targets_of(runs: pd.DataFrame) -> list[str]:
-    """The targets there are, in the paper's order."""
-    return [target for target in TARGETS if (runs.target == target).any()]
 
 
 def pairs(targets: list[str]) -> Iterator[tuple[str, str, str, str]]:

@@ -65,6 +65,12 @@ def test_a_clear_advantage_agrees_and_a_clear_disadvantage_contradicts() -> None
     assert better.verdict.iloc[4] == worse.verdict.iloc[4] == "contradicts"  # balance moved by 3 points as well
 
 
+def test_with_an_interval_stands_the_probability_of_the_better_one() -> None:
+    words = in_words(judge(runs(3, {"P1": 3.0})))
+    assert "3 seeds, P1 the better one with probability 1.00; the paper has +1.10 points" in words
+    assert "probability" not in in_words(judge(runs(1, {"P1": 3.0})))
+
+
 def test_noise_is_open() -> None:
     noisy = runs(3, {})
     noisy["accuracy"] += [(-1) ** i * (i % 5) for i in range(len(noisy))]

@@ -11,9 +11,11 @@ from imbnas.evidence import (
     BESIDE,
     PAPER,
     PROCEDURES,
+    ROWS,
     TARGETS,
     beside,
     binomial_error,
+    by_group,
     main,
     paired_differences,
     paper_gaps,
@@ -30,7 +32,9 @@ def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012",
     """A retraining's record, as far as evidence reads it."""
     config = {"data": "cifar100", "space": "cell3-c16-n1", "recipe": {"length": 10}, "precision": "bf16"} | config
     config |= {"split_seed": 0, "network": path, "procedure": procedure, "target": target, "seed": seed}
-    results = {"split": {"cifar100": f"{target} {split}"}, "test": {"overall": accuracy, "head": 50.0, "tail": 5.0}}
+    test = {"overall": accuracy + 7, "class_mean": accuracy, "many": 60.0, "medium": 40.0, "few": None}
+    test |= {"head": 50.0, "middle": 30.0, "tail": 5.0}
+    results = {"split": {"cifar100": f"{target} {split}"}, "test": test}
     if not procedure.startswith("resnet"):
         results["best"] = {"path": path, "macs": 1000}
     cost = {"training_seconds": 2.0, "device": "a CPU", "seconds": {}, "images": 1280}
@@ -124,6 +128,17 @@ class TestTable:
         runs = retrainings(record(p, seed=s, path=f"{p if s else 'both'}") for p in ("P0", "P3") for s in (0, 1))
         assert same_path(runs, "P3", "exp-0.01") == "P0 (seed 0)"
 
+    def test_an_accuracy_is_the_mean_over_classes(self) -> None:
+        (row,) = retrainings([record("P0", "natural", accuracy=30.0)]).itertuples()  # its `overall` is 37
+        assert (row.accuracy, row.many, row.tail) == (30.0, 60.0, 5.0) and math.isnan(row.few)
+
+    def test_groups_of_classes_as_means_over_seeds_without_those_that_are_empty(self) -> None:
+        found = [record("P1", seed=0, accuracy=30.0), record("P1", seed=1, accuracy=33.0), record("largest")]
+        table = by_group(retrainings([*found, record("P1", "balance", accuracy=90.0)], ROWS), "exp-0.01")
+        assert list(table.index) == ["P1", BESIDE["largest"]]
+        assert list(table.columns) == ["accuracy", "many", "medium", "head", "middle", "tail"]
+        assert table.loc["P1"].tolist() == [31.5, 60.0, 40.0, 50.0, 30.0, 5.0]
+
     def test_csv_of_a_folder(self, tmp_path: Path) -> None:
         for p in ("P0", "P1"):
             written(tmp_path, "retrain", f"retrain-{p}-exp-0.01-s0", record(p))
@@ -167,6 +182,12 @@ class TestPairs:
     def test_without_all_three_there_is_no_long_tailed_mean(self) -> None:
         runs = runs_of({("P0", "exp-0.1"): [1.0], ("P1", "exp-0.1"): [2.0]})
         assert list(paired_differences(runs, "P1", "P0").target) == ["exp-0.1"]
+
+    def test_your_own_target_is_compared_as_well(self) -> None:
+        runs = runs_of({("P0", "natural"): [10.0, 20.0], ("P1", "natural"): [11.0, 22.0]})
+        row = paired_differences(runs, "P1", "P0").iloc[0]
+        assert (row.target, row.seeds, row.difference) == ("natural", 2, pytest.approx(1.5))
+        assert row.sd == pytest.approx(0.5**0.5)  # of 1 and 2
 
     def test_equal_differences_are_certain(self) -> None:
         runs = runs_of({("P0", "exp-0.1"): [1.0, 2.0], ("P1", "exp-0.1"): [2.0, 3.0]})

@@ -13,6 +13,7 @@ from imbnas.power import (
     detectable,
     image_rate,
     images_error,
+    in_hindsight,
     noise_of,
     paper_needs,
     power,
@@ -47,6 +48,21 @@ class TestSeeds:
         gap = detectable(seeds, 0.7)
         assert power(seeds, gap, 0.7) == pytest.approx(0.8, abs=1e-6)
         assert seeds_needed(gap * 1.001, 0.7) == seeds
+
+    def test_in_hindsight_the_spread_of_the_seeds_at_hand_counts(self) -> None:
+        """Ten pairs show a gap of one standard deviation with probability 0.80 (G*Power)."""
+        gaps = 2 * stats.zscore(np.arange(10.0), ddof=1)  # mean 0, standard deviation 2
+        runs = pd.DataFrame(
+            {"procedure": p, "target": "exp-0.1", "seed": s, "accuracy": value}
+            for p, values in {"P0": np.zeros(10), "P1": gaps}.items()
+            for s, value in enumerate(values)
+        )
+        (row,) = in_hindsight(runs, [("P1", "P0")], ["exp-0.1", "balance"]).itertuples()
+        assert (row.pair, row.target, row.seeds) == ("P1 − P0", "exp-0.1", 10)
+        assert row.smallest == pytest.approx(2.0, rel=0.01)
+        one = in_hindsight(runs[runs.seed == 0], [("P1", "P0")], ["exp-0.1"])
+        assert one.smallest.iloc[0] == math.inf and math.isnan(one.low.iloc[0])
+        assert in_hindsight(runs, [("P3", "P1")]).empty and detectable(5, 0.0) == 0
 
     @pytest.mark.parametrize(("gap", "sd"), [(0.0, 1.0), (0.5, 0.0), (0.5, -1.0)])
     def test_what_has_no_answer(self, gap: float, sd: float) -> None:
