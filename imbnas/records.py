@@ -63,6 +63,16 @@ def device_name(device: torch.device) -> str:
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 
+def processor() -> str:
+    """The model of the processor, where the system tells, or its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file atomically: whole, or not at all, even where the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,6 +173,35 @@ def table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per record: its configuration and its results, nested names joined by dots, and its file."""
     rows = [{"file": r.get("file"), **flat(r["config"]), **flat(r["results"])} for r in records]
     return pd.DataFrame(rows)
+
+
+def origin(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Where numbers come from: a row per record, by its file's name without ending.
+
+    Seed, `identity` of its configuration, the first digits of its splits' hashes, hours of work, device, and `code`,
+    the revision of the library, empty in records that were written before it was kept.
+    """
+    rows = {}
+    for record in found:
+        split, cost = record["results"].get("split", {}), record["cost"]
+        hashes = split.values() if isinstance(split, Mapping) else [split]
+        code = cost["versions"]["imbnas"]
+        rows[Path(record["file"]).stem] = {
+            "seed": record["config"].get("seed"),
+            "identity": record["identity"],
+            "split": " ".join(value[:8] for value in hashes),
+            "hours": round(hours(cost["seconds"]), 2),
+            "device": cost["device"],
+            "code": "" if code == "not installed" else code,
+        }
+    columns = ["seed", "identity", "split", "hours", "device", "code"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("record")
+
+
+def hours(seconds: Mapping[str, float]) -> float:
+    """The parts of a cost together; a part that is named as the sum of others, "a and b", has theirs in it."""
+    within = {part for name in seconds for part in name.split(" and ") if part != name}
+    return sum(value for name, value in seconds.items() if name not in within) / 3600
 
 
 def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

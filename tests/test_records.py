@@ -104,3 +104,16 @@ def test_unknown_profile_and_misspelt_entry_are_refused():
 def test_versions_and_device_are_named():
     assert records.versions()["torch"] == torch.__version__
     assert "CPU" in records.device_name(torch.device("cpu"))
+    assert records.processor()
+
+
+def test_the_origin_of_a_number(tmp_path):
+    seconds = {"data": 1800.0, "training and scoring": 3600.0, "scoring": 900.0}  # the last is part of the second
+    for name, code, split in (("new", "abc123", {"x": "1" * 64, "y": "2" * 64}), ("old", "not installed", "3" * 64)):
+        cost = {"seconds": seconds, "device": "a GPU", "versions": {"imbnas": code}}
+        records.write(tmp_path / f"{name}-s4.json", "stage", Config(4), {"split": split}, cost)
+    table = records.origin(records.read(tmp_path))
+    assert table.loc["new-s4"].tolist()[2:] == ["11111111 22222222", 1.5, "a GPU", "abc123"]
+    assert (table.loc["old-s4", "split"], table.loc["old-s4", "code"], table.loc["old-s4", "seed"]) == (8 * "3", "", 4)
+    assert table.loc["new-s4", "identity"] == records.identity({"seed": 4, "rates": [0.1, 0.2]})
+    assert records.origin([]).empty

@@ -124,6 +124,7 @@ def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
         "seconds": {name: round(value, 2) for name, value in clock.seconds.items()},
         "peak_memory_mib": round(peak / 2**20),
         "device": records.device_name(device),
+        "processor": records.processor(),
         "versions": records.versions(),
         **more,
     }
