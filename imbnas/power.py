@@ -71,6 +71,19 @@ def in_hindsight(
     return pd.DataFrame(rows, columns=columns).astype({"seeds": int})
 
 
+def hindsight_in_print(frame: pd.DataFrame) -> pd.DataFrame:
+    """`in_hindsight` as texts; what takes two seeds says so."""
+
+    def text(value: float, style: str) -> str:
+        return f"{value:{style}}".replace("-", "−") if np.isfinite(value) else "takes two seeds"
+
+    shown = frame[["target", "seeds"]].set_axis(frame["pair"])
+    shown["difference (points)"] = [text(value, "+.2f") for value in frame.difference]
+    shown["the first is better, with probability"] = [text(value, ".2f") for value in frame.probability]
+    shown["smallest gap that would show"] = [text(value, ".2f") for value in frame.smallest]
+    return shown.rename_axis(None)
+
+
 # ------------------------------------------------------------------------------------- how large is the noise
 
 

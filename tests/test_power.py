@@ -11,6 +11,7 @@ from scipy import stats
 from imbnas.evidence import paper_gaps
 from imbnas.power import (
     detectable,
+    hindsight_in_print,
     image_rate,
     images_error,
     in_hindsight,
@@ -62,6 +63,7 @@ class TestSeeds:
         assert row.smallest == pytest.approx(2.0, rel=0.01)
         one = in_hindsight(runs[runs.seed == 0], [("P1", "P0")], ["exp-0.1"])
         assert one.smallest.iloc[0] == math.inf and math.isnan(one.low.iloc[0])
+        assert hindsight_in_print(one).iloc[0].tolist()[1:] == [1, "−2.97", "takes two seeds", "takes two seeds"]
         assert in_hindsight(runs, [("P3", "P1")]).empty and detectable(5, 0.0) == 0
 
     @pytest.mark.parametrize(("gap", "sd"), [(0.0, 1.0), (0.5, 0.0), (0.5, -1.0)])
