@@ -89,8 +89,8 @@ def one_of_many(barrier: Any, speeds: Any, steps: int) -> None:
 def side_by_side(count: int, steps: int) -> float:
     """Images a second of `count` processes together."""
     context = multiprocessing.get_context("spawn")
-    barrier, speeds = context.Barrier(count), context.Queue()
-    workers = [context.Process(target=one_of_many, args=(barrier, speeds, steps)) for _ in range(count)]
+    barrier, speeds = context.Barrier(count, timeout=120), context.Queue()  # one that fails must not hold the others
+    workers = [context.Process(target=one_of_many, args=(barrier, speeds, steps), daemon=True) for _ in range(count)]
     for worker in workers:
         worker.start()
     total = sum(speeds.get(timeout=300) for _ in workers)

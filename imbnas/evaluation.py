@@ -95,7 +95,7 @@ class Plan:
         for path in paths:
             net.space.check(path)
         self.nodes, self.numbers = [Node(None, ())], {}
-        outputs = {path: net.backbone.walk(0, path, self) for path in sorted(set(paths))}
+        outputs = {path: net.backbone.walk(0, path, self) for path in sorted(set(map(tuple, paths)))}
         self.outputs = [outputs[tuple(path)] for path in paths]
         for number in (*(i for node in self.nodes for i in node.inputs), *set(self.outputs)):
             self.nodes[number].uses += 1
@@ -234,7 +234,7 @@ def score(
         for number, features in plan.run(images):
             logits = classifier(features).float()
             right = logits.argmax(1) == truth
-            correct[number] += right.sum() if worth is None else worth[start : start + len(images)][right].sum()
+            correct[number] += right.sum() if worth is None else (worth[start : start + len(images)] * right).sum()
             loss[number] += nn.functional.cross_entropy(logits, truth, reduction="sum")
         start += len(images)
     return Scores(

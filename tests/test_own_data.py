@@ -83,3 +83,29 @@ def test_a_stage_runs_on_a_folder(folder: Path, tmp_path: Path, quiet: None, mon
     expected = split(load(str(folder)), "natural", validation="from-train").hash
     assert record["results"]["split"] == {str(folder): expected}
     assert run.folder == tmp_path / "results" / "smoke" / "glyphs10-zoo" / "cell3-c4-n1"
+
+
+@pytest.mark.parametrize("stage", ["supernet", "search", "baseline"])
+def test_another_folder_of_the_same_name_is_refused_before_anything_is_lost(
+    stage: str, folder: Path, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "results")
+    run = Run("smoke", source=str(folder), target_data=str(folder), target="natural", space="cell3-c4-n1", out=out)
+    files = {
+        "supernet": run.file("supernet"),
+        "search": run.file("search", "P3", "natural"),
+        "baseline": run.file("baseline", "resnet32-ce", "natural"),
+    }
+    calls = {
+        "supernet": lambda: stages.supernet(run),
+        "search": lambda: stages.search(run, "P3"),
+        "baseline": lambda: stages.baseline(run, "resnet32-ce"),
+    }
+    records.write(files[stage], stage, {"source": "/elsewhere/zoo", "data": "/elsewhere/zoo"}, {}, {})
+    curves = files[stage].with_suffix(".csv")
+    curves.write_text("its curves")
+    with pytest.raises(
+        records.RecordError, match="/elsewhere/zoo, this one is of .* give one of the two files another"
+    ):
+        calls[stage]()
+    assert curves.read_text() == "its curves" and sorted(curves.parent.iterdir()) == sorted([curves, files[stage]])

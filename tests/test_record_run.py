@@ -179,10 +179,53 @@ class TestSlice:
         assert record_run.unfinished_work(tmp_path, [retraining]) == [tmp_path / "retrain-t-02-s0-x"]
 
     def test_what_does_not_stop_is_killed(self, machine: Machine) -> None:
-        text = (machine.pack / "run.py").read_text().replace("GRACE = 20", "GRACE = 0.2")
+        text = (
+            (machine.pack / "run.py")
+            .read_text()
+            .replace("GRACE = 20", "GRACE = 0.2")
+            .replace("START = 10", "START = 0")
+        )
         (machine.pack / "run.py").write_text(text)
         machine.plan(step("long", "time.sleep(60)"))
         assert machine.slice("--seconds", "1") == {"long": "unfinished"}
+
+    def test_what_has_no_time_to_work_is_not_begun(self, machine: Machine) -> None:
+        machine.plan(leaving("a"))
+        assert machine.slice("--seconds", "5") == {"a": "waiting"}
+
+    def test_a_second_slice_tells_its_own_failure(self, machine: Machine) -> None:
+        told = "print('second' if (work / 'seen').exists() else 'first')"
+        machine.plan(step("bad", f"{told}; (work / 'seen').touch(); sys.exit(1)"))
+        for said in ("first", "second"):
+            machine.slice()
+            assert (machine.work / "runs" / "bad.log").read_text() == f"{said}\n"
+
+    def test_what_is_ended_from_outside_leaves_its_checkpoint(self, machine: Machine, tmp_path: Path) -> None:
+        machine.plan(step("long", "(work / 'runs/long-1').write_text('weights'); time.sleep(60)", work=["runs/long-*"]))
+        running = subprocess.Popen([sys.executable, machine.pack / "run.py", machine.out, "--work", machine.work])
+        while not (machine.work / "runs" / "long-1").exists():
+            time.sleep(0.05)
+        time.sleep(0.2)
+        running.terminate()
+        assert running.wait() == 1
+        record_merge.merge(machine.out, tmp_path / "project")
+        assert (tmp_path / "project" / "runs" / "long-1").read_text() == "weights"
+
+    @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are found through /proc")
+    def test_a_kernel_in_a_session_of_its_own_is_stopped_too(self, machine: Machine) -> None:
+        (machine.work / "kernel.py").write_text(
+            "import pathlib, time; here = pathlib.Path(__file__).parent\n"
+            "(here / 'begun').touch(); time.sleep(4); (here / 'outlived').touch()\n"
+        )
+        start = "subprocess.Popen([sys.executable, work / 'kernel.py'], start_new_session=True).wait()"
+        machine.plan(step("long", f"import subprocess; {start}"))
+        running = subprocess.Popen([sys.executable, machine.pack / "run.py", machine.out, "--work", machine.work])
+        while not (machine.work / "begun").exists():
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait() == 1
+        time.sleep(4.5)
+        assert not (machine.work / "outlived").exists()
 
     def test_nothing_outlives_a_slice_that_is_ended(self, machine: Machine) -> None:
         machine.plan(step("long", "(work / 'begun').touch(); time.sleep(5); (work / 'outlived').touch()"))

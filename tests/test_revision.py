@@ -21,6 +21,15 @@ def test_comments_docstrings_and_layout_do_not_count() -> None:
     assert revision.meaning(CODE) != revision.meaning(CODE.replace("x - RATE", "x + RATE"))
 
 
+def test_the_name_is_the_same_in_every_version_of_python() -> None:
+    """Python 3.12 prints f-strings otherwise, and its tree has type parameters: a name must hang on neither."""
+    assert revision.meaning("def f(x): return f'{x:>{3}}'") == (
+        "Module(body=[FunctionDef(name='f',args=arguments(args=[arg(arg='x')]),body=[Return(value=JoinedStr(values=["
+        "FormattedValue(value=Name(id='x',ctx=Load()),conversion=-1,format_spec=JoinedStr(values=[Constant(value='>'),"
+        "FormattedValue(value=Constant(value=3),conversion=-1)]))]))])])"
+    )
+
+
 def test_everything_that_decides_a_result_counts(tmp_path: Path, monkeypatch) -> None:
     seen = {file.name for part in revision.COMPUTING for file in revision.modules(revision.LIBRARY / part)}
     assert {"operations.py", "loop.py", "splits.py", "losses.py", "adaptation.py", "cures.py", "retrain.py"} <= seen

@@ -154,7 +154,9 @@ def test_a_baseline_is_watched_on_the_test_set_and_not_moved_by_it(tmp_path, tin
     assert curves.test.iloc[-1] == pytest.approx(watched["test"]["overall"])
     net = ResNet32(len(watched["test"]["per_class"]), named_generator(0, "retrain", "resnet32"))
     told = {"procedure": "resnet32-drw"}
-    again = train_and_test(other, net, retrain_config(other, "resnet32"), tmp_path / "again.json", told)["results"]
+    again = train_and_test(
+        other, lambda classes: net, retrain_config(other, "resnet32"), tmp_path / "again.json", told
+    )["results"]
     assert again["test"] == watched["test"] and "best_epoch" not in again
 
 

@@ -150,7 +150,8 @@ def build() -> None:
 
 def rewrite(chapters: list[Path]) -> None:
     """Run the chapters anew, whatever earlier runs left, and put the runs in their place."""
-    shutil.rmtree(EXECUTED, ignore_errors=True)
+    for chapter in chapters:
+        (EXECUTED / f"{chapter.stem}.sha256").unlink(missing_ok=True)
     for copy in execute_all(chapters):
         os.replace(copy, BOOK / copy.name)
 
@@ -161,6 +162,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="beginnings of chapter names, for rewrite; all when none is given")
     arguments = parser.parse_args()
     chapters = sorted(path for path in BOOK.glob("*.ipynb") if path.name.startswith(tuple(arguments.names) or ""))
+    if not chapters:
+        print(f"no chapter of book/ begins with {' or '.join(arguments.names)}", file=sys.stderr)
+        return 1
     try:
         if arguments.task == "rewrite":
             rewrite(chapters)

@@ -9,6 +9,7 @@ on this machine or on a fresh one whose pack was made after `make record-merge`.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import lzma
@@ -75,7 +76,7 @@ def plain_name(name: str) -> str:
 
 def install(wheels: list[Path], site: Path) -> None:
     """Install the wheels of those packages that this Python lacks, into a folder of their own."""
-    there = {plain_name(found.name) for found in distributions(path=[*sys.path, str(site)])}
+    there = {plain_name(found.name) for found in distributions(path=[*sys.path, str(site)]) if found.name}
     lacking = [wheel for wheel in wheels if plain_name(wheel.name.split("-")[0]) not in there]
     if lacking:
         options = ["--quiet", "--no-index", "--no-deps", "--disable-pip-version-check", "--target", str(site)]
@@ -152,7 +153,7 @@ class Slice:
         own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "IMBNAS_DATA": str(self.work / "data")}
         log = self.work / step["log"]
         log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "a") as file:
+        with open(log, "w") as file:  # of this slice alone, so that an earlier one's failure is not told again
             self.running[step["leaves"]] = (
                 step,
                 subprocess.Popen(
@@ -178,13 +179,17 @@ class Slice:
     def kill(self) -> None:
         """Stop what runs, whose checkpoints from before are whole."""
         for _, process in self.running.values():
+            further = below(process.pid)
             os.killpg(process.pid, signal.SIGKILL)
+            for pid in further:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
 
     def fill(self) -> None:
         """Start what there is room for; a step that measures speed runs alone."""
         room = self.at_once - len(self.running)
-        for step in list(self.ready())[:room] if self.left > 0 else []:
+        for step in list(self.ready())[:room] if self.left > START else []:
             beside = [running for running, _ in self.running.values()]
             if beside and any(one.get("alone") for one in (step, *beside)):
                 return
@@ -203,6 +208,15 @@ class Slice:
                 time.sleep(0.1)
         finally:
             self.kill()
+
+
+def below(pid: int) -> list[int]:
+    """The processes that a process started, and theirs: a chapter's kernel has a session of its own."""
+    found = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return [*found, *(deeper for child in found for deeper in below(child))]
 
 
 # ------------------------------------------------------------------------------------ what is to be taken back
@@ -306,7 +320,7 @@ def why(work: Path, step: Step) -> str:
 
 
 def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float) -> int:
-    """Run, and after every step that ends renew what is in OUT, so that a kill loses no record."""
+    """Run, and after every step that ends, and when stopped, renew what is in OUT, so that nothing is lost."""
     work, out = arguments.work.resolve(), arguments.out.resolve()
     lines: list[str] = []
     under_way = Slice(chosen(plan["steps"], arguments.only), work, arguments.seconds, arguments.at_once, begin)
@@ -316,15 +330,19 @@ def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float)
         lines.append(line)
         print(line, flush=True)
 
-    for step, state in under_way.run():
-        say(f"{time.monotonic() - begin:5.0f} s  {state:10} {step['name']}")
-        if state == "failed":
-            say(why(work, step))
-        leave(work, out, plan, under_way.states, lines)
-    counts = {state: list(under_way.states.values()).count(state) for state in dict.fromkeys(under_way.states.values())}
-    say(" · ".join(f"{count} {state}" for state, count in counts.items()))
-    leave(work, out, plan, under_way.states, lines)
-    return 1 if "failed" in counts else 0
+    try:
+        for step, state in under_way.run():
+            say(f"{time.monotonic() - begin:5.0f} s  {state:10} {step['name']}")
+            if state == "failed":
+                say(why(work, step))
+            leave(work, out, plan, under_way.states, lines)
+        states = list(under_way.states.values())
+        say(" · ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)))
+    finally:
+        leave(
+            work, out, plan, under_way.states, lines
+        )  # checkpoints too, where this is stopped before a step has ended
+    return 1 if "failed" in states else 0
 
 
 def main() -> int:

@@ -105,7 +105,9 @@ class SkipDropout:
         def drop(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
             if self.factors is None:
                 return None
-            return output * self.factors[number, : len(output), None, None, None].to(output)
+            if self.factors.device != output.device:  # once a draw
+                self.factors = self.factors.to(output)
+            return output * self.factors[number, : len(output), None, None, None].to(output.dtype)
 
         return drop
 

@@ -9,11 +9,10 @@ from functools import cache
 from typing import Any
 
 from imbnas import benchmark, records
-from imbnas.models import SubNet
 from imbnas.quality import ON_SOURCE
 from imbnas.space import CellSpace, Path, Space
 from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
-from imbnas.stages.retrain import load_classes, retrain_config, train_and_test
+from imbnas.stages.retrain import alone, retrain_config, train_and_test
 from imbnas.stages.search import adaptation, adapted, digits, scores_of, search_config
 
 COUNT = 48
@@ -69,10 +68,11 @@ def retrain_path(run: Run, path: int) -> dict[str, Any]:
     space = run.space_of_paths
     chosen = ranked_paths(space)[path]
     network = digits(chosen)
-    net = SubNet(space, chosen, load_classes(run), named_generator(run.seed, "retrain", network))
     about = {"architecture": space.to_string(chosen), "number": path, **vars(space.cost(chosen))}
     file = run.file("path", f"{path:02d}", run.target)
-    return train_and_test(run, net, retrain_config(run, network), file, {"procedure": "path", "path": about})
+    return train_and_test(
+        run, alone(run, chosen), retrain_config(run, network), file, {"procedure": "path", "path": about}
+    )
 
 
 def score_paths(run: Run, procedure: str) -> dict[str, Any]:

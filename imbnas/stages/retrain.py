@@ -1,12 +1,13 @@
 """Train one network from scratch on the target and read the test set once: the numbers of Table 2."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from imbnas import records
-from imbnas.data import Batches, eval_batches, load
+from imbnas.data import Batches, eval_batches
 from imbnas.evaluation import accuracy, confusion
 from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
@@ -48,8 +49,12 @@ def retrain(run: Run, procedure: str) -> dict[str, Any]:
     path = tuple(map(int, found["path"]))
     record_file = run.file("retrain", procedure, run.target)
     config = retrain_config(run, found["path"])
-    net = SubNet(run.space_of_paths, path, load_classes(run), named_generator(run.seed, "retrain", found["path"]))
-    return train_and_test(run, net, config, record_file, {"procedure": procedure, "best": found})
+    return train_and_test(run, alone(run, path), config, record_file, {"procedure": procedure, "best": found})
+
+
+def alone(run: Run, path: tuple[int, ...]) -> Callable[[int], SubNet]:
+    """What makes a path a network of its own for so many classes, with fresh weights."""
+    return lambda classes: SubNet(run.space_of_paths, path, classes, named_generator(run.seed, "retrain", digits(path)))
 
 
 def winner(run: Run, procedure: str) -> dict[str, Any]:
@@ -67,9 +72,9 @@ def largest(run: Run) -> dict[str, Any]:
     path = largest_path(run, cap)
     network, price = digits(path), space.cost(path)
     best = {"path": network, "architecture": space.to_string(path), "score": None, **vars(price)}
-    net = SubNet(space, path, load_classes(run), named_generator(run.seed, "retrain", network))
     told = {"procedure": "largest", "best": best, "max_cost": cap}
-    return train_and_test(run, net, retrain_config(run, network), run.file("retrain", "largest", run.target), told)
+    file = run.file("retrain", "largest", run.target)
+    return train_and_test(run, alone(run, path), retrain_config(run, network), file, told)
 
 
 def largest_path(run: Run, cap: float) -> tuple[int, ...]:
@@ -88,29 +93,35 @@ def baseline(run: Run, name: str) -> dict[str, Any]:
     if name not in BASELINES:
         raise ValueError(f'baseline is "{name}"; expected one of {", ".join(BASELINES)}')
     config = retrain_config(run, "resnet32", name.endswith("drw"))
-    net = ResNet32(load_classes(run), named_generator(run.seed, "retrain", "resnet32"))
     file = run.file("baseline", name, run.target)
+
+    def net(classes: int) -> ResNet32:
+        return ResNet32(classes, named_generator(run.seed, "retrain", "resnet32"))
+
     return train_and_test(run, net, config, file, {"procedure": name}, watch=True)
 
 
-def load_classes(run: Run) -> int:
-    return load(run.target_data).num_classes
-
-
 def train_and_test(
-    run: Run, net: nn.Module, config: dict[str, Any], file: Path, more: dict[str, Any], watch: bool = False
+    run: Run,
+    network: Callable[[int], nn.Module],
+    config: dict[str, Any],
+    file: Path,
+    more: dict[str, Any],
+    watch: bool = False,
 ) -> dict[str, Any]:
     """One stand-alone training on the whole long-tailed set, last epoch, deferred re-weighting; then the test set.
 
-    `watch` also reads the test set after every epoch, for the record only.
+    network: makes the network for a number of classes.
+    watch: read the test set after every epoch too, for the record only.
     """
     clock, device = Clock(run.max_seconds), best_device()
+    records.refuse_other_data(file, records.plain(config))
     with clock.part("data"):
         target = load_target(run.target_data, run.target, run.split_seed, device)
     recipe, names = config["recipe"], ("retrain", run.target, config["network"])
     data = named_generator(run.seed, *names, "data")
     batches = Batches(target.dataset, target.split.full_train, recipe.batch_size, data)
-    net = net.to(device).train()
+    net = network(target.dataset.num_classes).to(device).train()
 
     def watched() -> dict[str, float]:
         overall = test(net, target).overall

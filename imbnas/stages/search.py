@@ -77,6 +77,7 @@ def search(run: Run, procedure: str) -> dict[str, Any]:
     if procedure not in SEARCHED:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(SEARCHED)}')
     config, clock, device = search_config(run, procedure), Clock(run.max_seconds), best_device()
+    records.refuse_other_data(search_file(run, procedure), records.plain(config))
     with clock.part("data"):
         target = load_target(config["data"], config["target"], run.split_seed, device)
     with clock.part("adaptation"):

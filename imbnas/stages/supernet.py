@@ -31,6 +31,7 @@ def supernet_config(run: Run) -> dict[str, Any]:
 def supernet(run: Run) -> dict[str, Any]:
     """Train the super-network on the balanced source and write its record and its checkpoint (paper, Eq. 5)."""
     config, clock, device = supernet_config(run), Clock(run.max_seconds), best_device()
+    records.refuse_other_data(run.file("supernet"), records.plain(config))
     with clock.part("data"):
         source = load_target(run.source, "balance", run.split_seed, device)
     recipe = run.settings.supernet

@@ -185,7 +185,9 @@ def fit(
         rate = recipe.rate_at(run.step, per_epoch)
         pending.append(Outcome(*take_step(run, forward, rate, recipe.clip, deferred, precision), describe()))
         if on_step is not None:
+            run.take_time()
             on_step(run.step)
+            run.resume_clock()  # what is looked at beside the training is no part of its time
         last, now = run.step == total, time.monotonic()
         ends_epoch = run.step % per_epoch == 0 or last
         over = deadline is not None and now > deadline and not last
@@ -195,7 +197,7 @@ def fit(
         if ends_epoch:
             run.take_time()
             more = {} if on_epoch is None else on_epoch()
-            run.resume_clock()  # what is looked at beside the training is no part of its time
+            run.resume_clock()
             close_epoch(run, total, report, more)
         if due:
             run.save(checkpoint)
@@ -246,8 +248,8 @@ def collect(run: Training, pending: list[Outcome]) -> None:
         if not math.isfinite(loss):
             where = f" on path {outcome.what}" if outcome.what else ""
             raise NotFinite(
-                f"the loss is {loss} at step {step}{where}; the last checkpoint is from before: lower the learning "
-                "rate or clip the gradient, and run the same line again"
+                f"the loss is {loss} at step {step}{where}: lower the learning rate or clip the gradient; with another "
+                "recipe the training begins anew"
             )
         run.epoch.loss += loss * outcome.count
         run.epoch.correct += right

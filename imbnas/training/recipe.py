@@ -96,7 +96,6 @@ class Recipe:
 
     def deferred(self, weights: Float[Tensor, " classes"] | None, steps_per_epoch: int) -> Deferred:
         """The loss's class weights as a schedule in steps."""
-        start = self.total_steps(steps_per_epoch) if self.reweight_from is None else self.reweight_from
-        if self.reweight_from is not None:
-            start = self.in_steps(start, steps_per_epoch)
-        return Deferred(None if self.reweight_from is None else weights, int(start))
+        if self.reweight_from is None:
+            return Deferred(None)
+        return Deferred(weights, self.in_steps(self.reweight_from, steps_per_epoch))
