@@ -120,6 +120,13 @@ class TestTable:
         assert shown[BESIDE["largest"]].endswith("(1; same path as P0)") and shown[BESIDE["control"]] == "not run"
         assert "(2)" in shown[BESIDE["resnet32-ce"]] and "same" not in shown[BESIDE["resnet32-drw"]]
 
+    def test_beside_a_baselines_last_epoch_stands_its_best(self) -> None:
+        found = [record("resnet32-ce", seed=seed, path="resnet32") for seed in (0, 1)]
+        for one, best in zip(found, (32.0, 33.0), strict=True):
+            one["results"]["best_epoch"] = {"test": best}
+        shown = beside([*found, record("largest")])["exp-0.01"]
+        assert shown[BESIDE["resnet32-ce"]].endswith("; best epoch 32.50") and "best" not in shown[BESIDE["largest"]]
+
     def test_the_same_path_is_marked(self) -> None:
         runs = retrainings([record("P0", path="012"), record("P1", path="012"), record("P2", path="210")])
         assert [same_path(runs, p, "exp-0.01") for p in ("P0", "P1", "P2")] == ["", "P0", ""]
