@@ -331,19 +331,19 @@ def pooled_sd(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
     return (float(np.sqrt(squares / freedom)) if freedom else float("nan")), freedom
 
 
-def retrained_spread(found: Iterable[Record], target: str = "exp-0.01") -> dict[str, Any]:
+def retrained_spread(found: Iterable[Record], target: str = "exp-0.01", part: str = "overall") -> dict[str, Any]:
     """Whether retrained paths differ by more than the luck of the seed: the third part of the signal gate.
 
-    `spread`: SD between paths, in points, of the first seed's test accuracies. `seed_sd`: SD between seeds of the
-    same path, pooled, with `seed_sd_interval` (95 %, chi-square). `ratio`: of the two, with `least` and `most` as far
-    as the seeds are known. `retrained_differ`: whether it is at least 2; None, as every figure that can't be had, with
-    fewer than 10 paths or 5 paths of two seeds.
+    part: of `ACCURACIES`. `spread`: SD between paths, in points, of the first seed's test accuracies. `seed_sd`: SD
+    between seeds of the same path, pooled, with `seed_sd_interval` (95 %, chi-square). `ratio`: of the two, with
+    `least` and `most` as far as the seeds are known. `retrained_differ`: whether it is at least 2; None, as every
+    figure that can't be had, with fewer than 10 paths or 5 paths of two seeds.
     """
     runs = retrained_paths(found)
     runs = runs[runs.target == target]
-    by_path = [group.overall.to_numpy() for _, group in runs.groupby("number")]
+    by_path = [group[part].to_numpy() for _, group in runs.groupby("number")]
     repeated = sum(len(group) > 1 for group in by_path)
-    first = first_seed(runs, target).overall
+    first = first_seed(runs, target)[part]
     spread = float(first.std(ddof=1)) if len(first) >= FEWEST_PATHS else None
     noise, freedom = pooled_sd(by_path) if repeated >= FEWEST_REPEATED else (None, 0)
     ratio = spread / noise if spread and noise else None

@@ -29,7 +29,9 @@ def results(tmp_path: Path) -> Path:
     for number in range(12):
         kept(tmp_path, path_record(number, 30.0 + number))
     for number in range(6):
-        kept(tmp_path, path_record(number, 30.5 + number, seed=1))
+        again = path_record(number, 30.5 + number, seed=1)
+        again["results"]["test"]["tail"] += 0.5  # a whole point between the seeds
+        kept(tmp_path, again)
     kept(tmp_path, scores_record("P1", [float(i) for i in range(12)]))
     return tmp_path
 
@@ -54,8 +56,10 @@ def test_the_conclusions_stand_beside_it(results: Path) -> None:
     ranking, ceiling = (pd.read_csv(results / FOLDER / f"{name}.csv") for name in ("ranking", "ceiling"))
     assert ranking.set_index("procedure").loc["P1", "tau"] == 1.0
     assert ceiling.loc[0, ["paths", "repeated"]].tolist() == [12, 6]
-    # pairs half a point apart: SD sqrt(0.125) within a path
-    assert ceiling.seed_sd[0] == pytest.approx(0.125**0.5, abs=1e-4)
+    # pairs half a point apart: SD sqrt(0.125) within a path; in the tail twice as far
+    assert ceiling.part.tolist() == ["overall", "head", "middle", "tail"]
+    assert ceiling.seed_sd.tolist() == pytest.approx([0.125**0.5] * 3 + [0.5**0.5], abs=1e-4)
+    assert ceiling.expected[3] < ceiling.expected[0] and ceiling.spread.nunique() == 1
 
 
 def test_a_table_that_no_record_gives_is_removed(results: Path, tmp_path: Path) -> None:
