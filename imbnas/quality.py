@@ -21,10 +21,10 @@ from imbnas.evidence import Seen
 Record = Mapping[str, Any]
 T = TypeVar("T")
 Rankings = dict[tuple[str, str], pd.Series]  # scores by path, of a procedure and seed; yardsticks have no seed
-COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params"]
+COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params", "conv3x3"]
 ACCURACIES = ["overall", "head", "middle", "tail"]
 FIGURES = ["tau", "low", "high", "partial", "partial_low", "partial_high"]
-YARDSTICKS = {"multiply-adds": "macs", "parameters": "params"}
+YARDSTICKS = {"multiply-adds": "macs", "parameters": "params", "3×3 convolutions": "conv3x3"}
 COST = ("multiply-adds", "")
 PAIRS = (
     ("P1", "P0"),
@@ -73,9 +73,15 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
             raise ValueError(f"{file} and {other} call different paths number {path['number']}: delete one of them")
         cells = {"target": config["target"], "seed": config["seed"], "path": config["network"]}
         rows.append(cells | {name: path[name] for name in ("number", "architecture", "macs", "params")}
+                    | {"conv3x3": convolutions(path["architecture"])}
                     | {name: test[name] for name in ACCURACIES})  # fmt: skip
     table = pd.DataFrame(rows, columns=[*COLUMNS, *ACCURACIES])
     return table.sort_values(["target", "number", "seed"], ignore_index=True)
+
+
+def convolutions(architecture: str) -> int:
+    """How many 3×3 convolutions a printed architecture of cells or of layers chooses; `conv3x3_twice` counts twice."""
+    return sum(architecture.count(name) for name in ("nor_conv_3x3", "conv3x3", "conv3x3_twice"))
 
 
 def first_seed(runs: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -142,12 +148,14 @@ def quality(found: Iterable[Record], repeats: int = REPEATS, cap: float = math.i
     blindly lose on average. It has no interval: a bootstrap of a maximum has not the coverage that it names.
     Intervals are over paths, which are drawn again. A procedure with several seeds, and so super-networks, has a row
     of their "mean" too. Only paths of at most `cap` multiply-adds count. With fewer than ten of them there is no
-    figure, only their number.
+    figure, only their number. A yardstick that counts the same in all paths ranks nothing, and has no row.
     """
     rows = []
     for target, (truth, rankings) in retrained_and_scored(found).items():
         cost, truth = within(cap, rankings[COST], truth)
         for procedure, seed, chosen in with_means(rankings):
+            if procedure in YARDSTICKS and enough(truth) and chosen[0][truth.index].nunique() == 1:
+                continue
             row = {"target": target, "procedure": procedure, "seed": seed, "paths": len(truth)}
             name = f"{procedure}, seed {seed}"
             rows.append(row | (judged(chosen, truth, cost, repeats, name) if enough(truth) else {}))
