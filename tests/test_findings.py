@@ -78,7 +78,7 @@ def test_of_that_nothing_is_seen_without_the_size_or_among_the_allowed() -> None
 def test_counting_ranks_all_sizes_best_and_chooses_badly() -> None:
     ranked = pd.read_csv(RESULTS / "benchmark" / "ranking.csv")
     ranked = ranked[ranked.target == "exp-0.01"].set_index("procedure")
-    assert ranked.tau.idxmax() == "multiply-adds"
+    assert ranked.tau.nlargest(2).index.tolist() == ["3×3 convolutions", "multiply-adds"]
     folder = RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1"
     largest = records.read_one(folder / "retrain-largest-exp-0.01-s0.json")["results"]["test"]["overall"]
     runs = pd.read_csv(RESULTS / "benchmark" / "longtailed.csv")
