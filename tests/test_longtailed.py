@@ -1,5 +1,6 @@
 """The project's own benchmark: the committed table is what its records say, and its loader reads it back."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from imbnas import records
 from imbnas.benchmark import longtailed
-from imbnas.longtailed import FOLDER, RESULTS, every_retraining, main, tables
+from imbnas.domain import COLUMNS as OF_DOMAIN
+from imbnas.longtailed import COLUMNS, FOLDER, RESULTS, every_retraining, main, tables
 from imbnas.space import parse_space
 from tests.test_quality import path_record, scores_record
 
@@ -68,8 +70,18 @@ def test_a_table_that_no_record_gives_is_removed(results: Path, tmp_path: Path) 
         file.unlink()
     main(results)
     assert not list((results / FOLDER).glob("*.csv"))
-    with pytest.raises(ValueError, match="make grid GOALS=ranking PROFILE=laptop"):
+    with pytest.raises(ValueError, match="comes with the repository.*make grid GOALS=ranking PROFILE=laptop"):
         longtailed(results / FOLDER / "longtailed.csv")
+
+
+def test_the_data_card_names_every_file_and_its_columns() -> None:
+    text = (RESULTS / FOLDER / "longtailed.md").read_text()
+    assert set(COLUMNS) <= set(re.findall(r"`(\w+)`", text))
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| `[\w-]+\.csv`", line)]
+    described = {file.strip("`"): re.findall(r"`(\w+)`", columns) for file, _, columns in rows}
+    assert described.pop("domain.csv") == OF_DOMAIN
+    held = {path.name: path.read_text().splitlines()[0].split(",") for path in (RESULTS / FOLDER).glob("*.csv")}
+    assert {name: held[name] for name in held if name not in ("longtailed.csv", "domain.csv")} == described
 
 
 def test_a_mixture_is_refused(results: Path) -> None:
