@@ -14,6 +14,7 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.benchmark import FEWEST_CELLS, SPACE, difference, distinct, kendall, naive_rankings, ranking
+from imbnas.mixture import comparable, unmixed
 from imbnas.quality import FIGURES, judged
 
 FOLDER = profiles.ROOT / "results" / "validity"
@@ -74,9 +75,12 @@ def distinct_truth(cells: Iterable[str], truth: str) -> pd.Series:
 
 
 def growth(study: Iterable[Record], kind: str = "accuracy", above: float | None = None) -> pd.DataFrame:
-    """One row per record and moment, always on the cells that every moment of the record scored."""
+    """One row per record and moment, always on the cells that every moment of the record scored.
+
+    ValueError, with the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
+    """
     rows = []
-    for record in study:
+    for record in unmixed(study):
         cells = common_cells(record)
         for moment in record["results"]["moments"]:
             rows.append(
@@ -106,9 +110,14 @@ def yardsticks(cells: Iterable[str], truth: str = "cifar10") -> pd.DataFrame:
 
 
 def compared(study: Sequence[Record], above: float | None = None) -> pd.DataFrame:
-    """The yardsticks, then every record's final scores of both kinds: agreement and gain. Empty without records."""
+    """The yardsticks, then every record's final scores of both kinds: agreement and gain. Empty without records.
+
+    ValueError, with the names of both files, where records do not go together (`imbnas.mixture`): the yardsticks are
+    those of one data set, split and sample of cells.
+    """
     if not study:
         return pd.DataFrame(columns=COMPARED)
+    comparable(unmixed(study), "data", "cells")
     truth = truth_of(study[0])
     scores = yardstick_scores(study[0]["results"]["moments"][-1]["accuracy"], truth)
     for record in study:
@@ -132,18 +141,29 @@ def adapted(study: Sequence[Record], truths: Iterable[Record]) -> pd.DataFrame:
     """Scores after adaptation to balanced CIFAR-100 against its published accuracies, P0's own scores beside them.
 
     One row per procedure and seed, P0's from the validity records of the same arm and seed; columns as `agreement`, and
-    `partial`, with its interval, which is the tau with the multiply-adds partialled out.
+    `partial`, with its interval, which is the tau with the multiply-adds partialled out. ValueError, with the names of
+    both files, where records do not go together (`imbnas.mixture.unmixed`).
     """
     told = [r for r in truths if r["config"]["target"] == "balance"]
     known = {(r["config"]["arm"]["name"], r["config"]["seed"]) for r in told}
+    plain = [r for r in study if (r["config"]["arm"]["name"], r["config"]["seed"]) in known]
     scored = {
-        ("P0", r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
-        for r in study
-        if (r["config"]["arm"]["name"], r["config"]["seed"]) in known
-    } | {(r["config"]["procedure"], r["config"]["seed"]): scores_of(r["results"], "accuracy") for r in told}
+        (procedure_of(r), r["config"]["seed"]): scores_of(last_of(r), "accuracy")
+        for r in unmixed([*plain, *told], procedure_of)
+    }
     rows = {key: agreement(scored[key], "cifar100") | without_size(scored[key]) for key in sorted(scored)}
     index = pd.MultiIndex.from_tuples(rows, names=["procedure", "seed"])
     return pd.DataFrame(list(rows.values()), index=index, columns=["cells", *FIGURES])
+
+
+def procedure_of(record: Record) -> str:
+    """Whose scores a record holds: P0's, where nothing was adapted."""
+    return record["config"].get("procedure", "P0")
+
+
+def last_of(record: Record) -> Record:
+    """The scores at the end: the last moment of a training, or all there are of an adaptation."""
+    return record["results"].get("moments", [record["results"]])[-1]
 
 
 def without_size(scores: pd.Series, truth: str = "cifar100") -> dict[str, float]:
@@ -208,15 +228,13 @@ def as_csv(study: Sequence[Record]) -> str:
 def repeats(study: Iterable[Record], truths: Iterable[Record]) -> pd.DataFrame:
     """How alike a procedure's rankings of two seeds are: two super-networks, trained independently of each other.
 
-    One row per procedure and pair of seeds, on the balanced target; P0's from the validity records.
+    One row per procedure and pair of seeds, on the balanced target; P0's from the validity records. ValueError, with
+    the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
     """
     rankings: dict[str, dict[int, pd.Series]] = {}
-    for record in study:
-        scores = scores_of(record["results"]["moments"][-1], "accuracy")
-        rankings.setdefault("P0", {})[record["config"]["seed"]] = scores
-    for record in (r for r in truths if r["config"]["target"] == "balance"):
-        scores = scores_of(record["results"], "accuracy")
-        rankings.setdefault(record["config"]["procedure"], {})[record["config"]["seed"]] = scores
+    told = [r for r in truths if r["config"]["target"] == "balance"]
+    for record in unmixed([*study, *told], procedure_of):
+        rankings.setdefault(procedure_of(record), {})[record["config"]["seed"]] = scores_of(last_of(record), "accuracy")
     rows = [
         (procedure, one, other, kendall(seeds[one], seeds[other].to_dict()))
         for procedure, seeds in sorted(rankings.items())

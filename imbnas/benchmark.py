@@ -41,12 +41,14 @@ def longtailed(file: Path = LONGTAILED) -> pd.DataFrame:
     """This project's own table: one row for each retraining of a path of the fixed set on a (long-tailed) target.
 
     Accuracies in percent on the balanced test set: `overall`, `many`, `medium`, `few`, `head`, `middle`, `tail`;
-    every column, the noise and the licence are in the data card beside the file. ValueError when there is no table.
+    every column, the noise and the licence are in the data card beside the file. ValueError when there is no table:
+    it lies in the repository, not in an installed package.
     """
     if not file.is_file():
         raise ValueError(
-            f"there is no table {file.name} in {file.parent}: `make grid GOALS=ranking PROFILE=laptop` retrains the "
-            "paths, `python -m imbnas.longtailed` then writes it"
+            f"there is no table {file.name} in {file.parent}: it comes with the repository, not with the installed "
+            "package; take a clone and name its file, or work there. In the clone it is made anew by "
+            "`make grid GOALS=ranking PROFILE=laptop`, which retrains the paths, and `python -m imbnas.longtailed`"
         )
     return pd.read_csv(file, dtype={"path": str})
 

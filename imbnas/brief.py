@@ -12,6 +12,7 @@ import pandas as pd
 from imbnas import profiles, records
 from imbnas.agreement import ARM, agreement, images, scores_of, truth_of
 from imbnas.benchmark import difference
+from imbnas.mixture import comparable, unmixed
 
 FOLDER = profiles.ROOT / "results" / "brief"
 Record = Mapping[str, Any]
@@ -40,10 +41,10 @@ def read(folder: Path = FOLDER) -> tuple[list[Record], list[Record]]:
     return records.read(folder, "validity"), records.read(folder.parent / "validity", "validity")
 
 
-def unchanged(study: Sequence[Record], seen: int, seed: int) -> pd.Series | None:
+def unchanged(bases: Sequence[Record], seen: int, seed: int) -> pd.Series | None:
     """The base's scores after `seen` training images, by cell; None where no record of this seed has that moment."""
-    for record in study:
-        if (record["config"]["arm"]["name"], record["config"]["seed"]) == (ARM, seed):
+    for record in bases:
+        if record["config"]["seed"] == seed:
             for moment in record["results"]["moments"]:
                 if images(record, moment) == seen:
                     return scores_of(moment, "accuracy")
@@ -55,21 +56,23 @@ def changes(brief: Sequence[Record], study: Sequence[Record]) -> pd.DataFrame:
 
     The base is the unchanged super-network of the same seed after as many images, on the same cells; the interval of
     the change comes from draws of cells that both share. The first rows are the base itself, other seeds held against
-    seed 0: what chance alone moves. ValueError where an arm has seen another number of images than any base.
+    seed 0: what chance alone moves. ValueError where an arm has seen another number of images than any base, and, with
+    the names of both files, where records do not go together (`imbnas.mixture`).
     """
-    rows = []
+    rows, bases = [], [record for record in study if record["config"]["arm"]["name"] == ARM]
+    comparable(unmixed([*brief, *bases]), "data")
     for record in brief:
         arm, seed = record["config"]["arm"]["name"], record["config"]["seed"]
         moment, truth = record["results"]["moments"][-1], truth_of(record)
-        if (base := unchanged(study, seen := images(record, moment), seed)) is None:
+        if (base := unchanged(bases, seen := images(record, moment), seed)) is None:
             raise ValueError(f"{record.get('file', arm)}: no base has seed {seed} and {seen:,} images, to compare with")
         rows.append(row(arm, seed, scores_of(moment, "accuracy"), base, truth))
     seen = {images(record, record["results"]["moments"][-1]) for record in brief}
-    seeds = sorted({r["config"]["seed"] for r in study if r["config"]["arm"]["name"] == ARM})
-    bases = {seed: unchanged(study, min(seen), seed) for seed in seeds} if seen else {}
-    for seed, scores in bases.items():
-        if scores is not None and bases.get(0) is not None:
-            rows.append(row(ARM, seed, scores, bases[0], truth_of(study[0])))
+    seeds = sorted(record["config"]["seed"] for record in bases)
+    early = {seed: unchanged(bases, min(seen), seed) for seed in seeds} if seen else {}
+    for seed, scores in early.items():
+        if scores is not None and early.get(0) is not None:
+            rows.append(row(ARM, seed, scores, early[0], truth_of(bases[0])))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["arm", "seed"], key=in_order, ignore_index=True)
 

@@ -6,19 +6,23 @@ Two gates are on the card. Validity: how a super-network trained by the profile'
 published, ranks them, beside rankings that need no training, and how it ranks them after each adaptation. Signal, for
 every pair of data sets and every space that was tried, and every variant of the profile (called after it, as
 laptop-long is): whether two classifiers of P1 rank the same paths alike, whether paths' scores differ by more than
-the noise of counting images, and whether retrained paths differ by more than the luck of the seed.
+the noise of counting images, and whether retrained paths differ by more than the luck of the seed. Other paths would
+have given other figures: the first two have intervals over paths.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from imbnas import profiles, records
 from imbnas.agreement import KINDS, adapted, agreement, images, scores_of, truth_of, yardsticks
+from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.profiles import Profile
-from imbnas.quality import retrained_spread
+from imbnas.quality import REPEATS, retrained_spread
 
 SIGNAL = ("tau_between_seeds", "mean", "spread", "binomial_error", "tau_with_source_scores", "tau_with_macs")
 JUDGED = ("rankings_agree", "paths_differ")
@@ -74,8 +78,10 @@ def signal(profile: Profile, results: Path) -> list[dict[str, Any]] | None:
     """The figures of the gate records of the profile and its variants, one row each, the profile's own first."""
     variants = [name for name in profiles.names() if name.startswith(f"{profile.name}-")]
     found = [record for name in (profile.name, *variants) for record in records.read(results / name, "gate")]
-    rows = [tried(record) | {name: record["results"][name] for name in (*SIGNAL, *JUDGED)} | retrained(record)
-            for record in found]  # fmt: skip
+    rows = [
+        tried(record) | {name: record["results"][name] for name in SIGNAL} | bounds(record)
+        | {name: record["results"][name] for name in JUDGED} | retrained(record) for record in found
+    ]  # fmt: skip
     own = (profile.name, f"{profile.source}-{profile.target_data}", profile.space)
     return sorted(rows, key=lambda row: (row["profile"], row["pair"], row["space"]) != own) or None
 
@@ -85,6 +91,24 @@ def tried(record: dict[str, Any]) -> dict[str, Any]:
     config = record["config"]
     profile, pair = Path(record["file"]).parts[-4:-2]
     return {"profile": profile, "pair": pair, **{name: config[name] for name in ("space", "target", "seed")}}
+
+
+def bounds(gate: Mapping[str, Any]) -> dict[str, float | None]:
+    """What the gate judges, with 95 % bootstrap intervals over its paths: `tau_low`, `tau_high`; `ratio`, its bounds.
+
+    tau: between the two classifiers' rankings. ratio: of the spread of the first one's scores to their binomial
+    standard error. None where all scores are equal.
+    """
+    told = gate["results"]
+    scores = np.column_stack([values for name, values in told["scores"].items() if name.startswith("P1")])
+    draws = bootstrap_draws(len(scores), REPEATS)
+    first = scores[:, 0][draws]
+    mean, error = first.mean(axis=1), told["binomial_error"]
+    errors = error * np.sqrt(mean * (100 - mean) / (told["mean"] * (100 - told["mean"])))
+    found = {"ratio": told["spread"] / error}
+    for name, drawn in (("tau", bootstrap_taus(scores, draws)[0]), ("ratio", first.std(axis=1, ddof=1) / errors)):
+        found[f"{name}_low"], found[f"{name}_high"] = percentiles(drawn)
+    return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
 def retrained(gate: dict[str, Any]) -> dict[str, Any]:

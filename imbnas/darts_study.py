@@ -14,6 +14,7 @@ import torch
 from imbnas import profiles, records
 from imbnas.darts import Found, moved
 from imbnas.evidence import t_interval
+from imbnas.mixture import unmixed
 from imbnas.space import CellSpace
 from imbnas.stages.darts import arms as arms_of_study
 
@@ -38,7 +39,8 @@ def name(record: Record) -> str:
 def relaxed(study: Sequence[Record]) -> dict[tuple[str, int], Found]:
     """The searches by gradient among the records, by arm and seed.
 
-    A record keeps the mixture; its logarithm is α, but for a constant per edge that no mixture sees.
+    A record keeps the mixture; its logarithm is α, but for a constant per edge that no mixture sees. ValueError as
+    `cells`.
     """
     return {
         (name(record), record["config"]["seed"]): Found(
@@ -48,15 +50,18 @@ def relaxed(study: Sequence[Record]) -> dict[tuple[str, int], Found]:
             results["stopped"],
             results["images"],
         )
-        for record in study
+        for record in unmixed(study)
         if "mixture" in (results := record["results"])
     }
 
 
 def cells(study: Sequence[Record]) -> pd.DataFrame:
-    """One row per arm and seed: the cell found, its published CIFAR-10 accuracy (percent), what it is made of."""
+    """One row per arm and seed: the cell found, its published CIFAR-10 accuracy (percent), what it is made of.
+
+    ValueError, with the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
+    """
     rows = []
-    for record in study:
+    for record in unmixed(study):
         best = record["results"]["best"]
         rows.append(
             {"arm": name(record), "seed": record["config"]["seed"], "accuracy": best["published"]["cifar10"]}

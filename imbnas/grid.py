@@ -1,5 +1,6 @@
 """The records of one grid: which of them the book shows, what its searches found, and what they cost."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,12 +62,11 @@ def own_place(profile: str, space: str = "") -> Path:
 def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per super-network ("source") and search: procedure, target, seed, seconds of training and of search.
 
-    `images` are the training images that passed through the super-network, which no machine changes.
+    `images` are the training images that passed through the super-network, which no machine changes. All rows are of
+    one device, named in `device`: see `of_one_device`.
     """
     rows = []
-    for record in found:
-        if record["stage"] not in ("supernet", "search"):
-            continue
+    for record in of_one_device(record for record in found if record["stage"] in ("supernet", "search")):
         config, cost = record["config"], record["cost"]
         rows.append(
             {
@@ -80,6 +80,13 @@ def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["procedure", "target", "seed", "training", "search", "images", "device"])
+
+
+def of_one_device(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The records of the device that made most of them (of equals, the first): no mean is over seconds of two."""
+    found = list(found)
+    devices = Counter(record["cost"]["device"] for record in found)
+    return [record for record in found if record["cost"]["device"] == max(devices, key=devices.__getitem__)]
 
 
 def winners(found: Iterable[Mapping[str, Any]], procedure: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ as `…-allowed.csv` among the paths that a search may choose; `repeatability.cs
 one-cell space: its cells, retrained, beside what is published of them.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from imbnas.domain import SPACE, domain
 from imbnas.grid import leading
 from imbnas.premise import ceiling, premise, targets_of
 from imbnas.quality import (
+    ACCURACIES,
     differences,
     largest_allowed,
     quality,
@@ -68,14 +70,14 @@ def row(profile: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ceilings(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per target: the ceiling of any agreement, the spread between paths and the SD between seeds."""
+    """One row per target and part of the classes, all of them first: the ceiling of any agreement, spread and noise."""
     found = list(found)
     runs = retrained_paths(found)
     rows = []
-    for target in targets_of(runs):
-        spread = retrained_spread(found, target)
+    for target, part in itertools.product(targets_of(runs), ACCURACIES):
+        spread = retrained_spread(found, target, part)
         low, high = spread.pop("seed_sd_interval") or (None, None)
-        rows.append(ceiling(runs, target) | spread | {"seed_sd_low": low, "seed_sd_high": high})
+        rows.append(ceiling(runs, target, part) | spread | {"seed_sd_low": low, "seed_sd_high": high})
     return pd.DataFrame(rows)
 
 

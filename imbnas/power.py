@@ -11,7 +11,9 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
+from imbnas.baselines import NAMES
 from imbnas.evidence import LONG_TAILED, PAPER, paired_differences, paper_gaps
+from imbnas.grid import of_one_device
 from imbnas.quality import pooled_sd
 
 Record = Mapping[str, Any]
@@ -129,26 +131,32 @@ def paper_needs(sd: float, pairs: Iterable[tuple[str, str]], wanted: float = POW
 # ------------------------------------------------------------------------------------------ what a seed costs
 
 
+def priced(found: Iterable[Record]) -> list[Record]:
+    """The records that a comparison is made of, ResNet-32 left out, of the device that made most of them."""
+    stages = ("supernet", "search", "retrain")
+    return of_one_device(r for r in found if r["stage"] in stages and r["config"].get("procedure") not in NAMES)
+
+
 def stage_seconds(found: Iterable[Record]) -> pd.DataFrame:
-    """Mean seconds of each kind of stage in the records, by stage and procedure, with `records` and `device`."""
+    """Mean seconds of each kind of stage in the records, by stage and procedure, with `records` and their `device`.
+
+    Of `priced` records alone. Retrainings of paths are one kind, "any": all of them have one recipe.
+    """
     rows = []
-    for record in found:
-        stage, procedure = record["stage"], record["config"].get("procedure", "source")
-        if stage == "retrain":
-            procedure = "any"  # every winner is retrained by one recipe
-        if stage in ("supernet", "search", "retrain"):
-            cost = record["cost"]
-            seconds = cost["training_seconds"] + cost["seconds"].get("search", 0.0)
-            rows.append((stage, procedure, seconds, cost["seconds"].get("search", 0.0), cost["device"]))
+    for record in priced(found):
+        stage, procedure, cost = record["stage"], record["config"].get("procedure", "source"), record["cost"]
+        search = cost["seconds"].get("search", 0.0)
+        kind = "any" if stage == "retrain" else procedure
+        rows.append((stage, kind, cost["training_seconds"] + search, search, cost["device"]))
     table = pd.DataFrame(rows, columns=["stage", "procedure", "seconds", "search", "device"])
     groups = table.groupby(["stage", "procedure"])
     means = groups[["seconds", "search"]].mean().assign(records=groups.size())
-    return means.assign(device=groups.device.agg(lambda names: ", ".join(sorted(set(names)))))
+    return means.assign(device=groups.device.first())
 
 
 def image_rate(found: Iterable[Record]) -> float | None:
     """Training images per second of the source super-network, which trains every weight; None without its record."""
-    costs = [record["cost"] for record in found if record["stage"] == "supernet"]
+    costs = [record["cost"] for record in priced(found) if record["stage"] == "supernet"]
     return float(np.mean([cost["images"] / cost["training_seconds"] for cost in costs])) if costs else None
 
 

@@ -14,6 +14,7 @@ from imbnas import profiles, records
 from imbnas.agreement import ARM, agreement, distinct_truth, scores_of
 from imbnas.benchmark import SPACE, difference, kendall
 from imbnas.evidence import binomial_error
+from imbnas.mixture import unmixed
 
 FOLDER = profiles.ROOT / "results" / "probes"
 Record = Mapping[str, Any]
@@ -73,9 +74,10 @@ def table(truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
 
     tau, low, high: agreement with the published accuracies of the target's data set, balanced ones. mean, spread:
     of the scores, percent, with the binomial standard `error` of one of them. with_p1: tau with the scores of
-    plain P1 of the same seed. with_skips: tau with the number of skip connections.
+    plain P1 of the same seed. with_skips: tau with the number of skip connections. ValueError, with the names of both
+    files, where records do not go together (`imbnas.mixture.unmixed`).
     """
-    found = {(key(record), record["config"]["seed"]): record for record in truths}
+    found = {(key(record), record["config"]["seed"]): record for record in unmixed(truths)}
     rows = []
     for what, (name, changed) in PROBES.items():
         for seed in sorted(seed for known, seed in found if known == what):
@@ -136,8 +138,10 @@ def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELL
     first `count` cells: `wiring` weighs P1's score on the untrained backbone, `learnt` P0's score of the probe's own
     source, `explained` is R². tau, low, high: agreement with the published accuracies once the untrained score is
     taken off, point by point. `bare`: that of the untrained score alone, with its sign turned; `gain` and its
-    interval: tau minus `bare`, on the same draws, which is what the probe's own score adds.
+    interval: tau minus `bare`, on the same draws, which is what the probe's own score adds. ValueError as `table`.
     """
+    study = list(study)
+    unmixed([*study, *truths])
     p0 = {(r["config"]["arm"]["name"], r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
           for r in study}  # fmt: skip
     found = {(key(record), record["config"]["seed"]): record for record in truths}

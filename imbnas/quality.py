@@ -21,10 +21,10 @@ from imbnas.evidence import Seen
 Record = Mapping[str, Any]
 T = TypeVar("T")
 Rankings = dict[tuple[str, str], pd.Series]  # scores by path, of a procedure and seed; yardsticks have no seed
-COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params"]
+COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params", "conv3x3"]
 ACCURACIES = ["overall", "head", "middle", "tail"]
 FIGURES = ["tau", "low", "high", "partial", "partial_low", "partial_high"]
-YARDSTICKS = {"multiply-adds": "macs", "parameters": "params"}
+YARDSTICKS = {"multiply-adds": "macs", "parameters": "params", "3×3 convolutions": "conv3x3"}
 COST = ("multiply-adds", "")
 PAIRS = (
     ("P1", "P0"),
@@ -73,9 +73,15 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
             raise ValueError(f"{file} and {other} call different paths number {path['number']}: delete one of them")
         cells = {"target": config["target"], "seed": config["seed"], "path": config["network"]}
         rows.append(cells | {name: path[name] for name in ("number", "architecture", "macs", "params")}
+                    | {"conv3x3": convolutions(path["architecture"])}
                     | {name: test[name] for name in ACCURACIES})  # fmt: skip
     table = pd.DataFrame(rows, columns=[*COLUMNS, *ACCURACIES])
     return table.sort_values(["target", "number", "seed"], ignore_index=True)
+
+
+def convolutions(architecture: str) -> int:
+    """How many 3×3 convolutions a printed architecture of cells or of layers chooses; `conv3x3_twice` counts twice."""
+    return sum(architecture.count(name) for name in ("nor_conv_3x3", "conv3x3", "conv3x3_twice"))
 
 
 def first_seed(runs: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -142,12 +148,14 @@ def quality(found: Iterable[Record], repeats: int = REPEATS, cap: float = math.i
     blindly lose on average. It has no interval: a bootstrap of a maximum has not the coverage that it names.
     Intervals are over paths, which are drawn again. A procedure with several seeds, and so super-networks, has a row
     of their "mean" too. Only paths of at most `cap` multiply-adds count. With fewer than ten of them there is no
-    figure, only their number.
+    figure, only their number. A yardstick that counts the same in all paths ranks nothing, and has no row.
     """
     rows = []
     for target, (truth, rankings) in retrained_and_scored(found).items():
         cost, truth = within(cap, rankings[COST], truth)
         for procedure, seed, chosen in with_means(rankings):
+            if procedure in YARDSTICKS and enough(truth) and chosen[0][truth.index].nunique() == 1:
+                continue
             row = {"target": target, "procedure": procedure, "seed": seed, "paths": len(truth)}
             name = f"{procedure}, seed {seed}"
             rows.append(row | (judged(chosen, truth, cost, repeats, name) if enough(truth) else {}))
@@ -331,19 +339,19 @@ def pooled_sd(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
     return (float(np.sqrt(squares / freedom)) if freedom else float("nan")), freedom
 
 
-def retrained_spread(found: Iterable[Record], target: str = "exp-0.01") -> dict[str, Any]:
+def retrained_spread(found: Iterable[Record], target: str = "exp-0.01", part: str = "overall") -> dict[str, Any]:
     """Whether retrained paths differ by more than the luck of the seed: the third part of the signal gate.
 
-    `spread`: SD between paths, in points, of the first seed's test accuracies. `seed_sd`: SD between seeds of the
-    same path, pooled, with `seed_sd_interval` (95 %, chi-square). `ratio`: of the two, with `least` and `most` as far
-    as the seeds are known. `retrained_differ`: whether it is at least 2; None, as every figure that can't be had, with
-    fewer than 10 paths or 5 paths of two seeds.
+    part: of `ACCURACIES`. `spread`: SD between paths, in points, of the first seed's test accuracies. `seed_sd`: SD
+    between seeds of the same path, pooled, with `seed_sd_interval` (95 %, chi-square). `ratio`: of the two, with
+    `least` and `most` as far as the seeds are known. `retrained_differ`: whether it is at least 2; None, as every
+    figure that can't be had, with fewer than 10 paths or 5 paths of two seeds.
     """
     runs = retrained_paths(found)
     runs = runs[runs.target == target]
-    by_path = [group.overall.to_numpy() for _, group in runs.groupby("number")]
+    by_path = [group[part].to_numpy() for _, group in runs.groupby("number")]
     repeated = sum(len(group) > 1 for group in by_path)
-    first = first_seed(runs, target).overall
+    first = first_seed(runs, target)[part]
     spread = float(first.std(ddof=1)) if len(first) >= FEWEST_PATHS else None
     noise, freedom = pooled_sd(by_path) if repeated >= FEWEST_REPEATED else (None, 0)
     ratio = spread / noise if spread and noise else None

@@ -1,14 +1,17 @@
 """What the retrained paths tell, in words: sentences that say no more than their intervals allow."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED, MEAN, called
+from imbnas.card import bounds
+from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED, MEAN, called, retrained_spread
 
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
+ENOUGH_AGREEMENT = 0.5  # tau between two classifiers' rankings: the first part of the signal gate
 LEVEL = 0.05
 DATA = {"cifar10": "CIFAR-10, published", "cifar100": "CIFAR-100, published"}
 QUESTIONS = {
@@ -126,6 +129,57 @@ def spread_in_words(spread: Mapping[str, Any]) -> str:
         f"{spread['ratio']:.1f} times as much, from {least:.1f} to {most:.1f} as far as the seeds are known, where the "
         f"signal gate asks for {ENOUGH_SPREAD:g}. This part of the gate {verdict}."
     )
+
+
+def gate_in_words(found: Sequence[Mapping[str, Any]]) -> str:
+    """The signal gate of a grid's records as a sentence, for each target and seed that it was run on.
+
+    Where it fails, a ranking at this size is not resolvable. The third part counts where enough paths are retrained.
+    """
+    if gates := [record for record in found if record["stage"] == "gate"]:
+        return "\n\n".join(one_gate_in_words(gate, found) for gate in gates)
+    return (
+        f"The signal gate has not been run, so whether this size can tell paths apart is not known: {gate_line(found)}."
+    )
+
+
+def gate_line(found: Sequence[Mapping[str, Any]]) -> str:
+    """The line that runs the gate of these records' profile and space, or of the laptop's."""
+    profile = Path(found[0].get("file", "")).parts[-4:-3] if found else ()
+    run = f"'{profile[0]}', space='{found[0]['config']['space']}'" if profile else "'laptop'"
+    return f'`python -c "from imbnas.stages import Run, gate; gate(Run({run}))"` runs it'
+
+
+def one_gate_in_words(gate: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> str:
+    """One gate record with its figures, and those of the retrained paths beside it."""
+    told, config, drawn = gate["results"], gate["config"], bounds(gate)
+    third = retrained_spread(found, config["target"])
+    parts = [
+        (f"two P1 classifiers rank {len(told['paths'])} paths alike with τ =", told["tau_between_seeds"],
+         drawn["tau_low"], drawn["tau_high"], ENOUGH_AGREEMENT, told["rankings_agree"]),
+        ("in errors of counting images their scores spread by", drawn["ratio"],
+         drawn["ratio_low"], drawn["ratio_high"], ENOUGH_SPREAD, told["paths_differ"]),
+        ("and in SDs between seeds retrained paths by", third["ratio"],
+         third["least"], third["most"], ENOUGH_SPREAD, third["retrained_differ"]),
+    ]  # fmt: skip
+    figures = "; ".join(f"{what} {part_in_words(*figures)}" for what, *figures, _ in parts)
+    run = [(passed, low, high, enough) for _, _, low, high, enough, passed in parts if passed is not None]
+    where = f"the signal gate on {called(config['target'], str(config['seed']))}"
+    if all(passed for passed, *_ in run):
+        sure = all(low is not None and low >= enough for _, low, _, enough in run)
+        verdict = f"T{where[1:]}, passes" + ", as far as it has been run" * (len(run) < len(parts))
+    else:
+        sure = any(high is None or high < enough for passed, _, high, enough in run if not passed)
+        verdict = f"**Not resolvable at this size:** {where}, fails"
+    return f"{verdict}{'' if sure else ', by its estimates only'}: {figures}."
+
+
+def part_in_words(value: float | None, low: float | None, high: float | None, enough: float) -> str:
+    """A figure of the gate with its interval and what is asked for."""
+    if value is None:
+        return f"an unknown figure (asked: {enough:g})"
+    bracket = "" if low is None else f" [{plain(low)}, {plain(high)}]"
+    return f"{plain(value)}{bracket} (asked: {enough:g})"
 
 
 def ceiling_in_words(found: Mapping[str, Any]) -> str:

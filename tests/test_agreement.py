@@ -63,6 +63,61 @@ def test_any_number_of_records() -> None:
     assert agreement.panels(two)["constant"][1].to_dict() == TRUTH.to_dict()
 
 
+def of_file(name: str, one: dict[str, Any], split: str = "a", **arm: Any) -> dict[str, Any]:
+    """A record as if it came from a file, its arm and split changed."""
+    config = one["config"] | {"arm": one["config"]["arm"] | arm}
+    return one | {"file": name, "config": config, "results": one["results"] | {"split": split}}
+
+
+def test_records_that_do_not_go_together_are_refused_by_name() -> None:
+    seeds = {"a": 0, "b": 0, "c": 1}
+    first, again, other = (of_file(f"{name}.json", record([TRUTH], seed)) for name, seed in seeds.items())
+    for read in (agreement.compared, agreement.growth):
+        with pytest.raises(ValueError, match="b.json and a.json are both of constant, seed 0"):
+            read([first, again])
+        with pytest.raises(
+            ValueError, match="c.json has another arm.recipe.rate of constant than a.json .0.1 and 0.05"
+        ):
+            read([first, of_file("c.json", other, recipe=first["config"]["arm"]["recipe"] | {"rate": 0.1})])
+        with pytest.raises(ValueError, match="c.json has another split of constant than a.json"):
+            read([first, of_file("c.json", other, "b")])
+        with pytest.raises(ValueError, match="c.json has another arm.new of constant than a.json .1 and not set"):
+            read([first, of_file("c.json", other, new=1)])
+        assert len(read([first, other]))
+
+
+@pytest.mark.parametrize(("changed", "said"), [({"data": "cifar100"}, "arm.data"), ({"cells": 100}, "arm.cells")])
+def test_one_table_is_of_one_data_set_and_sample(changed: dict[str, Any], said: str) -> None:
+    first, other = (of_file(f"{arm}.json", record([TRUTH], arm=arm)) for arm in ("constant", "annealed"))
+    assert len(agreement.compared([first, other])) == 4 + 2 * 2
+    with pytest.raises(ValueError, match=f"annealed.json has another {said} than constant.json"):
+        agreement.compared([first, of_file("annealed.json", other, **changed)])
+
+
+def test_an_adaptation_is_compared_with_the_super_network_that_it_started_from() -> None:
+    """P0's scores come from the study, P1's from another record: of one arm, trained by one recipe, each once."""
+    plain = of_file("p0.json", record([TRUTH]))
+    config = plain["config"] | {"procedure": "P1", "target": "balance", "data": "cifar100", "recipe": {"rate": 0.1}}
+    told = {"file": "p1.json", "config": config, "results": {"accuracy": dict(TRUTH)}}
+    elsewhere = of_file("p1.json", told, channels=8)
+    twice = told | {"file": "p1-again.json", "config": config | {"recipe": {"rate": 0.2}}}
+    for read in (agreement.adapted, agreement.repeats):
+        read([plain], [told])
+        with pytest.raises(ValueError, match="p1.json has another arm.channels of constant than p0.json .8 and 16"):
+            read([plain], [elsewhere])
+        with pytest.raises(ValueError, match="p1-again.json has another recipe.rate of P1 than p1.json"):
+            read([plain], [told, twice])
+        with pytest.raises(ValueError, match="p1-again.json and p1.json are both of P1, seed 0"):
+            read([plain], [told, told | {"file": "p1-again.json"}])
+    assert agreement.adapted([plain], [told]).index.tolist() == [("P0", 0), ("P1", 0)]
+
+
+def test_two_arms_are_not_two_seeds_of_one_procedure() -> None:
+    study = [of_file("a.json", record([TRUTH])), of_file("b.json", record([TRUTH], 1, "annealed"))]
+    with pytest.raises(ValueError, match="b.json has another arm.name of P0 than a.json .annealed and constant"):
+        agreement.repeats(study, [])
+
+
 def test_errors_are_what_a_line_leaves() -> None:
     assert agreement.errors(3 * TRUTH - 7, "cifar10").abs().max() == pytest.approx(0, abs=1e-9)
     bent = TRUTH.copy()

@@ -48,6 +48,18 @@ def test_an_arm_without_a_base_is_refused_by_name() -> None:
         brief.changes([record("fair-brief", 2, {3000: TRUTH})], BASES)
 
 
+def test_records_that_do_not_go_together_are_refused_by_name() -> None:
+    bases = [base | {"file": f"base-{number}.json"} for number, base in enumerate(BASES)]
+    fair = record("fair-brief", 0, {3000: UPSIDE_DOWN}) | {"file": "fair.json"}
+    with pytest.raises(ValueError, match="again.json and fair.json are both of fair-brief, seed 0"):
+        brief.changes([fair, fair | {"file": "again.json"}], bases)
+    with pytest.raises(ValueError, match="twin.json and base-0.json are both of constant, seed 0"):
+        brief.changes([fair], [*bases, bases[0] | {"file": "twin.json"}])
+    elsewhere = fair | {"results": fair["results"] | {"split": "other images"}}
+    with pytest.raises(ValueError, match="base-0.json has another split than fair.json"):
+        brief.changes([elsewhere], bases)
+
+
 def test_without_records_the_figure_says_which_line_writes_them() -> None:
     assert brief.changes([], BASES).empty
     assert "-p arm fair-brief" in ranking.changes(brief.changes([], BASES), brief.MISSING).texts[0].get_text()

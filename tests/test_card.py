@@ -1,17 +1,80 @@
 """The figures on a profile's card are those that its records give."""
 
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from imbnas import profiles, records
-from imbnas.card import card, signal, validity
+from imbnas.benchmark import bootstrap_draws
+from imbnas.card import bounds, card, signal, validity
+from imbnas.stages.gate import figures
 
 WITH_CARD = [name for name in profiles.names() if profiles.load(name).card]
+GATES = [record for name in profiles.names() for record in records.read(profiles.ROOT / "results" / name, "gate")]
 
 
 @pytest.mark.parametrize("name", WITH_CARD)
-def test_the_card_is_recomputed_from_raw_scores(name):
+def test_the_card_is_what_its_records_give(name):
     profile = profiles.load(name)
     assert records.plain(card(profile)) == profile.card
+
+
+@pytest.mark.parametrize("record", GATES, ids=lambda record: "-".join(Path(record["file"]).parts[-4:]))
+def test_a_gates_figures_are_those_of_its_raw_scores(record):
+    """By the gate's own formula, and by hand; raw scores are kept with six digits."""
+    told, images = record["results"], record["config"]["scoring"]["images"]
+    first, second = (told["scores"][f"P1-s{record['config']['seed'] + more}"] for more in (0, 1))
+    assert len(told["paths"]) == len(first) == record["config"]["paths"]
+    for name, value in figures([first, second], told["scores"]["P0"], told["macs"], images).items():
+        assert told[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    mean = sum(first) / len(first)
+    assert told["tau_between_seeds"] == pytest.approx(kendalltau(first, second).statistic, abs=1e-5)
+    assert told["binomial_error"] == pytest.approx((mean * (100 - mean) / images) ** 0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", WITH_CARD)
+def test_the_cards_gates_are_those_of_raw_scores(name):
+    """Every figure on the card from the record's scores alone, not from what the record says of them."""
+    for row in profiles.load(name).card["signal"] or []:
+        (record,) = (r for r in GATES if Path(r["file"]).parts[-4:-1] == (row["profile"], row["pair"], row["space"])
+                     and all(r["config"][key] == row[key] for key in ("target", "seed")))  # fmt: skip
+        told = record["results"]
+        p1 = [told["scores"][f"P1-s{row['seed'] + more}"] for more in (0, 1)]
+        found = figures(p1, told["scores"]["P0"], told["macs"], record["config"]["scoring"]["images"])
+        for figure, value in found.items():
+            assert row[figure] == pytest.approx(value, rel=1e-4, abs=1e-5), figure
+        assert row["ratio"] == pytest.approx(statistics.stdev(p1[0]) / found["binomial_error"], rel=1e-4)
+        assert row["tau_low"] < row["tau_between_seeds"] <= row["tau_high"] and row["ratio_low"] < row["ratio_high"]
+
+
+def gate_record(first: list[float], second: list[float], images: int = 2500) -> dict[str, Any]:
+    """As much of a gate's record as its bounds take."""
+    told = figures([first, second], first, list(range(len(first))), images)
+    return {"results": told | {"scores": {"P1-s0": first, "P1-s1": second, "P0": first}}}
+
+
+def test_a_gates_bounds_are_those_of_plain_loops(monkeypatch):
+    monkeypatch.setattr("imbnas.card.REPEATS", 400)
+    first, second = [40.0, 44.0, 46.0, 51.0, 53.0, 60.0], [41.0, 43.0, 50.0, 49.0, 55.0, 54.0]
+    found = bounds(gate_record(first, second))
+    taus, ratios = [], []
+    for draw in bootstrap_draws(6, 400):
+        one, other = np.array(first)[draw], np.array(second)[draw]
+        taus.append(kendalltau(one, other).statistic)
+        ratios.append(one.std(ddof=1) / (one.mean() * (100 - one.mean()) / 2500) ** 0.5)
+    assert found["ratio"] == pytest.approx(statistics.stdev(first) / (49 * 51 / 2500) ** 0.5)
+    for name, drawn in (("tau", taus), ("ratio", ratios)):
+        low, high = np.nanquantile(drawn, [0.025, 0.975])
+        assert [found[f"{name}_low"], found[f"{name}_high"]] == pytest.approx([low, high])
+
+
+def test_a_gate_with_nothing_to_rank_has_no_bounds_of_tau():
+    found = bounds(gate_record([50.0] * 12, [50.0] * 12))
+    assert found == {"ratio": 0, "tau_low": None, "tau_high": None, "ratio_low": 0, "ratio_high": 0}
 
 
 def test_without_records_there_are_no_figures(tmp_path):

@@ -46,6 +46,18 @@ def test_one_seed_has_no_interval() -> None:
     assert math.isnan(arm.low) and math.isnan(arm.high)
 
 
+def test_records_that_do_not_go_together_are_refused_by_name() -> None:
+    flat = ending(0.2, 0.2, 0.2, 0.2, 0.2)
+    first, again, later = (record("first-order", seed, SKIPS, flat) | {"file": f"{name}.json"}
+                           for name, seed in (("a", 0), ("b", 0), ("c", 1)))  # fmt: skip
+    later["config"]["arm"] = {"name": "first-order", "alpha_rate": 0.1}
+    for read in (darts_study.cells, darts_study.relaxed):
+        with pytest.raises(ValueError, match="b.json and a.json are both of first-order, seed 0"):
+            read([first, again])
+        with pytest.raises(ValueError, match="c.json has another arm.alpha_rate of first-order than a.json"):
+            read([first, later])
+
+
 def test_gaps_are_paired_by_seed() -> None:
     study = [record("first-order", 0, SKIPS), record("first-order", 1, CONVOLUTIONS),
              record("evolution", 1, SKIPS), record("evolution", 2, SKIPS)]  # fmt: skip

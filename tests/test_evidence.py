@@ -252,6 +252,9 @@ def test_costs_of_super_networks_and_searches() -> None:
     rows = costs([source, search, {"stage": "retrain", **record("P1")}])
     assert list(rows.procedure) == ["source", "P1"]
     assert list(rows.training) == [2.0, 2.0] and list(rows.search) == [0.0, 7.0]
+    other = search | {"cost": search["cost"] | {"device": "a GPU", "training_seconds": 0.1}}
+    assert costs([other, source, search]).equals(rows) and set(costs([other]).device) == {"a GPU"}
+    assert costs([]).empty
 
 
 def test_what_a_search_found() -> None:

@@ -1,5 +1,6 @@
 """The project's own benchmark: the committed table is what its records say, and its loader reads it back."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from imbnas import records
 from imbnas.benchmark import longtailed
-from imbnas.longtailed import FOLDER, RESULTS, every_retraining, main, tables
+from imbnas.domain import COLUMNS as OF_DOMAIN
+from imbnas.longtailed import COLUMNS, FOLDER, RESULTS, every_retraining, main, tables
 from imbnas.space import parse_space
 from tests.test_quality import path_record, scores_record
 
@@ -29,7 +31,9 @@ def results(tmp_path: Path) -> Path:
     for number in range(12):
         kept(tmp_path, path_record(number, 30.0 + number))
     for number in range(6):
-        kept(tmp_path, path_record(number, 30.5 + number, seed=1))
+        again = path_record(number, 30.5 + number, seed=1)
+        again["results"]["test"]["tail"] += 0.5  # a whole point between the seeds
+        kept(tmp_path, again)
     kept(tmp_path, scores_record("P1", [float(i) for i in range(12)]))
     return tmp_path
 
@@ -54,8 +58,10 @@ def test_the_conclusions_stand_beside_it(results: Path) -> None:
     ranking, ceiling = (pd.read_csv(results / FOLDER / f"{name}.csv") for name in ("ranking", "ceiling"))
     assert ranking.set_index("procedure").loc["P1", "tau"] == 1.0
     assert ceiling.loc[0, ["paths", "repeated"]].tolist() == [12, 6]
-    # pairs half a point apart: SD sqrt(0.125) within a path
-    assert ceiling.seed_sd[0] == pytest.approx(0.125**0.5, abs=1e-4)
+    # pairs half a point apart: SD sqrt(0.125) within a path; in the tail twice as far
+    assert ceiling.part.tolist() == ["overall", "head", "middle", "tail"]
+    assert ceiling.seed_sd.tolist() == pytest.approx([0.125**0.5] * 3 + [0.5**0.5], abs=1e-4)
+    assert ceiling.expected[3] < ceiling.expected[0] and ceiling.spread.nunique() == 1
 
 
 def test_a_table_that_no_record_gives_is_removed(results: Path, tmp_path: Path) -> None:
@@ -64,8 +70,18 @@ def test_a_table_that_no_record_gives_is_removed(results: Path, tmp_path: Path) 
         file.unlink()
     main(results)
     assert not list((results / FOLDER).glob("*.csv"))
-    with pytest.raises(ValueError, match="make grid GOALS=ranking PROFILE=laptop"):
+    with pytest.raises(ValueError, match="comes with the repository.*make grid GOALS=ranking PROFILE=laptop"):
         longtailed(results / FOLDER / "longtailed.csv")
+
+
+def test_the_data_card_names_every_file_and_its_columns() -> None:
+    text = (RESULTS / FOLDER / "longtailed.md").read_text()
+    assert set(COLUMNS) <= set(re.findall(r"`(\w+)`", text))
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| `[\w-]+\.csv`", line)]
+    described = {file.strip("`"): re.findall(r"`(\w+)`", columns) for file, _, columns in rows}
+    assert described.pop("domain.csv") == OF_DOMAIN
+    held = {path.name: path.read_text().splitlines()[0].split(",") for path in (RESULTS / FOLDER).glob("*.csv")}
+    assert {name: held[name] for name in held if name not in ("longtailed.csv", "domain.csv")} == described
 
 
 def test_a_mixture_is_refused(results: Path) -> None:

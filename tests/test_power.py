@@ -99,8 +99,10 @@ class TestNoise:
         assert table.seeds.tolist() == [seeds_needed(1.10, 0.5), seeds_needed(1.06 / 3, 0.5)]
 
 
-def record(stage: str, seconds: float, search: float = 0.0, procedure: str = "", images: int = 1000) -> dict[str, Any]:
-    cost = {"training_seconds": seconds, "seconds": {"search": search} if search else {}, "device": "a CPU"}
+def record(
+    stage: str, seconds: float, search: float = 0.0, procedure: str = "", images: int = 1000, device: str = "a CPU"
+) -> dict[str, Any]:
+    cost = {"training_seconds": seconds, "seconds": {"search": search} if search else {}, "device": device}
     config = {"procedure": procedure} if procedure else {}
     return {"stage": stage, "config": config, "cost": cost | {"images": images}}
 
@@ -123,6 +125,21 @@ class TestCost:
         assert table.loc[("retrain", "any"), ["seconds", "records"]].tolist() == [600.0, 2]
         assert table.loc[("supernet", "source"), "device"] == "a CPU" and len(table) == 4
         assert image_rate(FOUND) == 100
+
+    def test_an_ordinary_network_is_no_winner(self) -> None:
+        table = stage_seconds(
+            [*FOUND, *(record("retrain", 9000.0, procedure=f"resnet32-{by}") for by in ("ce", "drw"))]
+        )
+        assert table.loc[("retrain", "any"), ["seconds", "records"]].tolist() == [600.0, 2]
+
+    def test_two_devices_make_no_mean(self) -> None:
+        """Six records are of the CPU; what a GPU did alone has no price on it, and is estimated from the CPU's."""
+        gpu = [record("supernet", 10.0, images=360_000, device="a GPU"), record("retrain", 1.0, device="a GPU"),
+               record("search", 2.0, 3.0, "P2", device="a GPU")]  # fmt: skip
+        for found in (FOUND + gpu, gpu + FOUND):
+            assert stage_seconds(found).equals(stage_seconds(FOUND)) and image_rate(found) == 100
+            assert search_seconds(found, "P2", 200_000) == (pytest.approx(2000 + 1100), False)
+        assert set(stage_seconds(gpu).device) == {"a GPU"}
 
     def test_a_seed_by_hand(self) -> None:
         # 3600 + P0's one search 900 + three of P1 2100 + six retrainings 600

@@ -73,7 +73,8 @@ def test_probes_lie_beside_the_studys_own_adaptations() -> None:
 def test_a_score_made_of_wiring_and_learning_is_taken_apart() -> None:
     learnt, wiring = TRUTH["cifar100"], pd.Series(np.random.default_rng(2).normal(50, 5, 200), CELLS)
     told = [record(wiring, variant="untrained"), record(wiring + learnt)]
-    study = [{"config": told[1]["config"], "results": {"moments": [{"accuracy": learnt.to_dict()}]}}]
+    source = {name: told[1]["config"][name] for name in ("arm", "seed")}
+    study = [{"config": source, "results": {"moments": [{"accuracy": learnt.to_dict()}]}}]
     row = probes.account(study, told).iloc[0]
     first = slice(0, 150)
     whole = (wiring + learnt)[first].std()
@@ -92,6 +93,21 @@ def test_a_score_made_of_wiring_and_learning_is_taken_apart() -> None:
 
 def test_any_number_of_records() -> None:
     assert probes.table([]).empty and probes.compared([], []) == {}
+
+
+def test_records_that_do_not_go_together_are_refused_by_name() -> None:
+    first, again = (record(TRUTH["cifar100"]) | {"file": f"{name}.json"} for name in "ab")
+    study = [{"file": "p0.json", "config": {name: first["config"][name] for name in ("arm", "seed")},
+              "results": {"moments": [{"accuracy": TRUTH["cifar10"].to_dict()}]}}]  # fmt: skip
+    for read in (probes.table, lambda truths: probes.account(study, truths)):
+        with pytest.raises(ValueError, match="b.json and a.json are both of constant P1 balance, seed 0"):
+            read([first, again])
+        later = again | {"config": again["config"] | {"seed": 1, "recipe": {"rate": 0.2}}}
+        with pytest.raises(ValueError, match="b.json has another recipe.rate of constant P1 balance than a.json"):
+            read([first, later])
+    elsewhere = first | {"config": first["config"] | {"arm": first["config"]["arm"] | {"channels": 8}}}
+    with pytest.raises(ValueError, match="a.json has another arm.channels of constant than p0.json .8 and 16"):
+        probes.account(study, [elsewhere])
 
 
 def test_every_variant_is_a_named_probe() -> None:

@@ -11,8 +11,11 @@ from scipy.stats import kendalltau
 
 from imbnas.benchmark import bootstrap_draws
 from imbnas.quality import (
+    PAIRS,
+    YARDSTICKS,
     among_random,
     blind_regret,
+    convolutions,
     differences,
     holm,
     judged,
@@ -101,6 +104,23 @@ class TestQuality:
         assert found.loc["P1", ["tau", "regret"]].tolist() == [pytest.approx(-1.0), 5.0]
         assert found.loc["multiply-adds", "tau"] == pytest.approx(1.0) and found.loc["multiply-adds", "seed"] == ""
         assert (found.loc["P0", ["low", "high"]] == 1.0).all()
+
+    def test_convolutions_are_a_yardstick_where_they_differ(self) -> None:
+        """Nine paths with as many 3×3 convolutions as their number, and one with eight: a tie, and tau-b has it."""
+        printed = [" / ".join(["|nor_conv_3x3~0|+|nor_conv_1x1~0|"] * min(number, 8)) for number in range(10)]
+        found = paths(UP)
+        for record, text in zip(found, printed, strict=True):
+            record["results"]["path"]["architecture"] = text
+        row = quality(found, 200).set_index("procedure").loc["3×3 convolutions"]
+        assert row.tau == pytest.approx(44 / (44 * 45) ** 0.5) and row.seed == ""
+        assert "3×3 convolutions" not in set(quality(paths(UP), 200).procedure)  # "cell 0" to "cell 9" have none
+
+    def test_convolutions_in_print(self) -> None:
+        assert convolutions("|nor_conv_3x3~0|+|nor_conv_1x1~0|nor_conv_3x3~1| / |avg_pool_3x3~0|") == 2
+        assert convolutions("|skip|conv3x3| / |conv3x3_twice|bottleneck5x5|") == 1 + 2
+
+    def test_no_question_is_asked_of_a_yardstick_but_the_cost(self) -> None:
+        assert {second for _, second in PAIRS} & set(YARDSTICKS) == {"multiply-adds"}
 
     def test_intervals_are_those_of_plain_loops(self) -> None:
         found = quality([*paths(UP), scores_record("P1", MIXED)], repeats=200).iloc[0]

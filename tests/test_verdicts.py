@@ -1,18 +1,21 @@
 """Sentences about retrained paths: no verdict without an interval on one side, no figure where there are too few."""
 
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from imbnas.premise import ceiling, premise
 from imbnas.quality import PAIRS, differences, quality, retrained_paths, retrained_spread
+from imbnas.stages.gate import figures
 from imbnas.verdicts import (
     QUESTIONS,
     ceiling_in_words,
     corrected_in_words,
     difference_in_words,
     differences_in_words,
+    gate_in_words,
     plain,
     premise_in_words,
     quality_in_print,
@@ -91,6 +94,49 @@ def test_the_gate_in_words() -> None:
     assert "from 1.7 to 6.9 as far" in words and "gate passes, by its estimate only" in words
     noisy = [path_record(number, number + 4.0, seed=1) for number in range(5)]
     assert "does not pass" in spread_in_words(retrained_spread([*paths(UP), *noisy]))
+
+
+def gate_record(first: list[float], second: list[float], images: int = 2500) -> dict[str, Any]:
+    """The record of a signal gate with these scores of its two classifiers."""
+    told = figures([first, second], first, list(range(len(first))), images)
+    told |= {"scores": {"P1-s0": first, "P1-s1": second, "P0": first}, "paths": [str(n) for n in range(len(first))]}
+    return {"stage": "gate", "config": {"target": "exp-0.01", "seed": 0}, "results": told}
+
+
+FAR = [30.0 + 3 * number for number in range(12)]  # 10.8 points of spread; one image in 2,500 gives an error of 1
+
+
+class TestSignalGate:
+    def test_a_pass_has_its_figures(self) -> None:
+        """Mean 46.5: the error is sqrt(46.5 * 53.5 / 2500) = 0.9975, the spread 3 * sqrt(13), the ratio 10.84."""
+        words = gate_in_words([gate_record(FAR, FAR)])
+        assert words.startswith("The signal gate on exp-0.01, seed 0, passes, as far as it has been run: two P1 ")
+        assert "12 paths alike with τ = 1.00 [1.00, 1.00] (asked: 0.5)" in words and "spread by 10.84 [" in words
+        assert "retrained paths by an unknown figure (asked: 2)" in words and "resolvable" not in words
+        # chi-square of 5 degrees: 0.831 and 12.83; 3.0277 / (0.7071 * sqrt(5 / 0.831)) = 1.75, and so on
+        again = [path_record(number, number + 1.0, seed=1) for number in range(5)]
+        whole = gate_in_words([gate_record(FAR, FAR), *paths(UP), *again])
+        assert "seed 0, passes, by its estimates only:" in whole and "retrained paths by 4.28 [1.75, 6.86]" in whole
+
+    def test_where_it_fails_nothing_is_resolvable(self) -> None:
+        near = [50.0 + number / 100 for number in range(12)]
+        for first, second in ((FAR, FAR[::-1]), (near, near), ([50.0] * 12, [50.0] * 12)):
+            words = gate_in_words([gate_record(first, second)])
+            assert words.startswith("**Not resolvable at this size:** the signal gate on exp-0.01, seed 0, fails: ")
+        assert "alike with τ = an unknown figure" in words
+        noisy = [path_record(number, number + 4.0, seed=1) for number in range(5)]
+        assert "Not resolvable" in gate_in_words([gate_record(FAR, FAR), *paths(UP), *noisy])  # by the third part alone
+
+    def test_a_failure_that_other_paths_might_undo_says_so(self) -> None:
+        middle = [48.2, 48.3, 48.4, 48.5, 48.6, 48.7, 50.0, 50.1, 50.2, 50.3, 53.0, 53.5]
+        words = gate_in_words([gate_record(middle, middle)])
+        assert "seed 0, fails, by its estimates only: " in words
+
+    def test_without_a_record_the_line_runs_it(self) -> None:
+        assert "`python -c \"from imbnas.stages import Run, gate; gate(Run('laptop'))\"` runs it" in gate_in_words([])
+        mine = path_record(0, 30.0, file="results/mine/cifar10-cifar100/cell3-c8-n1/x.json", space="cell3-c8-n1")
+        words = gate_in_words([mine])
+        assert words.startswith("The signal gate has not been run") and "Run('mine', space='cell3-c8-n1')" in words
 
 
 def test_the_ceiling_in_words() -> None:
