@@ -9,6 +9,7 @@ import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from imbnas import stages
 from imbnas.stages import chapter
 from imbnas.stages.chapter import batch, on_frozen_backbone, runs, stand_alone, study, unadapted
 from imbnas.training import Unfinished
@@ -138,6 +139,27 @@ class TestBatch:
     def test_an_unknown_procedure(self, stage, known: str) -> None:
         with pytest.raises(ValueError, match=f'procedure is "P9".*{known}'):
             stage(RUN, "P9")
+
+
+@pytest.mark.parametrize("name", ["06-p0", "07-p1", "08-p2", "09-p3"])
+def test_a_stage_does_without_what_its_page_plays_with(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two cells of a procedure's chapter, as papermill runs them."""
+    notebook = nbformat.read(Path(__file__).parents[1] / "book" / f"{name}.ipynb", as_version=4)
+    first, second = [cell for cell in notebook.cells if cell.cell_type == "code"][:2]
+    assert first.metadata.tags == ["parameters"]
+    seen: list[tuple[str, str]] = []
+    for stage in ("search", "unadapted", "on_frozen_backbone"):
+        monkeypatch.setattr(stages, stage, fake_stage(seen))
+    namespace: dict[str, Any] = {}
+    exec(first.source, namespace)
+    exec(second.source, namespace)
+    assert seen == []
+    namespace |= {"profile": "smoke", "target": ["balance", "exp-0.1"], "out": str(tmp_path)}
+    exec(second.source, namespace)
+    procedure = name[-2:].upper()
+    assert seen == [("balance", procedure), ("exp-0.1", procedure)]
 
 
 PARAMETERS = 'profile = ""\ntarget = "exp-0.01"\nmarked = ""'
