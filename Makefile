@@ -13,14 +13,14 @@ export IMBNAS_DATA ?= $(CURDIR)/data
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 # the experiment grid: make grid PROFILE=laptop SEEDS="0 1 2" (AT_ONCE=2 stages side by side; RUN=slurm on a cluster;
-# GOALS="table baselines controls ranking"; SOURCE=… TARGET_DATA=… SPACE=… SPLIT_SEED=… OUT=… in place of the profile's;
+# GOALS="table baselines controls gate ranking premise validity brief truth darts landscape"; SOURCE=… TARGET_DATA=… SPACE=… SPLIT_SEED=… OUT=… in place of the profile's;
 # TARGETS="exp-0.01 balance" for these columns alone, TARGETS=natural for your own data as they are;
-# PATHS=24 for the goals ranking and premise)
+# PATHS=24 for the goals ranking and premise, AGAIN=6 of them with a second seed)
 PROFILE = smoke
 SEEDS = 0
 RUN = local
 GRID = $(PY) tools/grid.py profile=$(PROFILE) seeds="$(SEEDS)" \
-       $(foreach key,SOURCE TARGET_DATA SPACE SPLIT_SEED OUT TARGETS PATHS,$(if $($(key)),$(key)="$($(key))")) \
+       $(foreach key,SOURCE TARGET_DATA SPACE SPLIT_SEED OUT TARGETS PATHS AGAIN,$(if $($(key)),$(key)="$($(key))")) \
        --run $(RUN) $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(GOALS),--goals $(GOALS))
 
 .PHONY: book chapters test test-all grid grid-plan record-pack record-merge bench lint ready which-python clean
@@ -56,7 +56,8 @@ record-pack: SEEDS = 0 1 2
 record-pack: OTHER_SPACE = macro-w32-4-4-4
 record-pack: $(READY)  ## pack code, wheels, data and the script that runs there: DIR=runs/record
 	$(PY) tools/record_pack.py $(or $(DIR),$(error name the folder, make $@ DIR=…)) \
-	    --profile $(PROFILE) --seeds "$(SEEDS)" --other-space "$(OTHER_SPACE)" --has "$(HAS)"
+	    --profile $(PROFILE) --seeds "$(SEEDS)" --other-space "$(OTHER_SPACE)" --has "$(HAS)" \
+	    $(if $(AGAIN),--again $(AGAIN))
 
 record-merge: $(READY)  ## take back what a slice left: DIR is the folder that run.py was given
 	$(PY) tools/record_merge.py $(or $(DIR),$(error name the folder, make $@ DIR=…))

@@ -3,7 +3,8 @@
 #   make grid PROFILE=laptop SEEDS="0 1"      make grid-plan PROFILE=laptop
 #
 # One seed of the 4 x 4 table is 30 records: 1 super-network, 1 search on the source (P0, the same for every target),
-# 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, ranking, premise, validity, darts.
+# 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, gate, ranking, premise; and of
+# no profile: validity, brief, truth, darts, landscape.
 import json
 import re
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from imbnas import lines
 from imbnas.revision import TRAINING, revision
 
 PROFILE = config.get("profile", "smoke")
@@ -28,9 +30,10 @@ if unknown := [target for target in ASKED if not re.fullmatch(TARGET, target)]:
     raise ValueError(f"targets: there is no {unknown[0]}; expected such as balance, exp-0.1, step-0.01, natural")
 PROCEDURES = ["P0", "P1", "P2", "P3"]
 BASELINES = ["resnet32-ce", "resnet32-drw"]
-COMPARED = {"control": "P0", "P1-random": "P1"}  # further searches, and whose chapter runs them
-# the goal `ranking`: how many paths of the fixed set are retrained, on which targets, and whose scores are judged
-RANKED, AGAIN = int(config.get("paths", 24)), 6
+COMPARED = ["control", "P1-random"]  # further searches
+# the goal `ranking`: how many paths of the fixed set are retrained, how many with a second seed, on which targets, and
+# whose scores are judged
+RANKED, AGAIN = int(config.get("paths", 24)), int(config.get("again", 6))
 RANKED_ON = ASKED or ["exp-0.01"]
 ON_SOURCE = ["P0", "P0-tracked"]
 SCORED = ["control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3"]
@@ -39,12 +42,7 @@ SOURCE_NAME, DATA_NAME = (Path(data).name.removesuffix(".npz") for data in (SOUR
 PLACE = f"{PROFILE}/{SOURCE_NAME}-{DATA_NAME}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")
 RECORDS = f"{OUT}/{PLACE}"
 RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept when a job fails
-CHAPTER = {
-    "supernet": "book/04-super-network.ipynb",
-    "retrain": "book/10-table-2.ipynb",
-    "ranking": "book/11-ranking.ipynb",
-    **{p: f"book/{number:02d}-{p.lower()}.ipynb" for number, p in enumerate(PROCEDURES, 6)},
-}
+CHAPTER = {stage: f"book/{name}.ipynb" for stage, name in lines.CHAPTER.items()}
 GIVEN = {"profile": PROFILE, "source": SOURCE, "target_data": DATA, "space": SPACE, "split_seed": SPLIT, "out": OUT}
 GRID = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in GIVEN.items())
 RUN = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output {GRID}"
@@ -191,7 +189,7 @@ rule search_compared:
     params:
         settings=settings("search", "scoring", "p1"),
         code=code("search", "control"),
-        nb=lambda w: CHAPTER[COMPARED[w.compared]],
+        nb=lambda w: CHAPTER[w.compared],
     log:
         nb=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.ipynb",
         text=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.txt",
@@ -202,7 +200,22 @@ rule search_compared:
         + END
 
 
-# ---- ranking quality: paths of one fixed set retrained, the first 6 with a second seed, and scored by every procedure
+# ---- can a profile tell paths apart at all?
+rule gate:
+    input: expand("{r}/gate-{t}-s{s}.json", r=RECORDS, t=RANKED_ON, s=SEEDS)
+
+
+rule signal_gate:
+    input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE, DATA)
+    output: f"{RECORDS}/gate-{{target}}-s{{seed}}.json"
+    params: settings=settings("scoring", "p1"), code=code("gate", "search"), nb=CHAPTER["gate"]
+    log: nb=f"{RUNS}/gate-{{target}}-s{{seed}}.ipynb", text=f"{RUNS}/gate-{{target}}-s{{seed}}.txt"
+    resources: gpu=1
+    retries: 1
+    shell: RUN + " -p procedure gate -p target {wildcards.target} -p seed {wildcards.seed}" + END
+
+
+# ---- ranking quality: one fixed set of paths retrained, the first with a second seed, and scored by every procedure
 rule ranking:
     input:
         expand("{r}/path-{n:02}-{t}-s0.json", r=RECORDS, n=range(RANKED), t=RANKED_ON),
@@ -255,9 +268,11 @@ def scored_by(wildcards):
     return parts.groups() if parts else (wildcards.scored, TARGETS[0])
 
 
-# ---- the studies of a chapter that belong to no profile: make grid GOALS="validity darts" SEEDS="0 1 2"
+# ---- the studies of a chapter that belong to no profile: make grid GOALS="validity brief truth darts" SEEDS="0 1 2"
 VALIDITY = yaml.safe_load(Path("profiles/studies/validity.yaml").read_text())
-VALIDITY_RUNS = str(Path(OUT).parent / "runs" / "validity")
+STUDY_RUNS = str(Path(OUT).parent / "runs")
+HOMES = {"validity": "arms", "brief": "brief", "sources": "sources"}  # folder of the records, and the arms' kind
+HOME = {arm: home for home, kind in HOMES.items() for arm in VALIDITY[kind]}
 STUDY = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output -p out {shlex.quote(OUT)}"
 
 
@@ -265,21 +280,84 @@ rule validity:
     input: expand("{o}/validity/{a}-s{s}.json", o=OUT, a=VALIDITY["arms"], s=SEEDS)
 
 
+rule brief:
+    input: expand("{o}/brief/{a}-s{s}.json", o=OUT, a=VALIDITY["brief"], s=SEEDS)
+
+
+def arm_settings(name):
+    """What an arm of the validity study depends on: the base, that of its kind, and its own changes."""
+    kind = HOMES[HOME[name]]
+    return [VALIDITY["base"], VALIDITY.get(f"{kind}_base"), VALIDITY[kind][name]]
+
+
 rule validity_arm:
-    output: f"{OUT}/validity/{{arm}}-s{{seed}}.json"
+    output: json=f"{OUT}/{{home}}/{{arm}}-s{{seed}}.json", weights=f"{OUT}/{{home}}/{{arm}}-s{{seed}}.safetensors"
     params:
-        settings=lambda w: json.dumps(VALIDITY["base"] | (VALIDITY["arms"][w.arm] or {}), sort_keys=True),
+        settings=lambda w: json.dumps(arm_settings(w.arm), sort_keys=True),
         code=code("validity"),
-        nb=CHAPTER["supernet"],
-    wildcard_constraints: arm="|".join(VALIDITY["arms"])
-    log: nb=f"{VALIDITY_RUNS}/{{arm}}-s{{seed}}.ipynb", text=f"{VALIDITY_RUNS}/{{arm}}-s{{seed}}.txt"
+        nb=CHAPTER["validity"],
+    wildcard_constraints: home="|".join(HOMES), arm="|".join(HOME)
+    log: nb=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.ipynb", text=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
     shell: STUDY + " -p arm {wildcards.arm} -p seed {wildcards.seed}" + END
 
 
+# adaptation held against published accuracies: P1 with one thing changed at a time, and P2
+TRUTHS = ["constant-P1-balance", "constant-P1-exp-0.01", "constant-P2-balance"]
+PROBES = [f"constant-P1-{variant}-balance" for variant in VALIDITY["truth"]["variants"]]
+PROBES += ["constant-P1-on-cifar10-exp-0.01", "hundred-P1-on-cifar10-balance"]
+
+
+rule truth:
+    input:
+        expand("{o}/truth/{n}-s{s}.json", o=OUT, n=TRUTHS, s=SEEDS),
+        expand("{o}/probes/{n}-s{s}.json", o=OUT, n=PROBES, s=SEEDS),
+
+
+def changed(wildcards):
+    """The variant of a record of adaptation against truth; empty where nothing is changed."""
+    return wildcards.variant.removeprefix("-")
+
+
+def backbone(wildcards):
+    """The weights that an adaptation starts from; a variant that stops their training early trains its own."""
+    variant = VALIDITY["truth"]["variants"].get(changed(wildcards), {})
+    arm = f"{OUT}/{HOME[wildcards.arm]}/{wildcards.arm}-s{wildcards.seed}.safetensors"
+    return [] if "after" in variant else arm
+
+
+def truth_settings(wildcards):
+    """What an adaptation against truth depends on, its arm included."""
+    study, variant = VALIDITY["truth"], changed(wildcards)
+    recipe = study["recipes"].get(wildcards.adaptation.removesuffix("-ce"))
+    return [arm_settings(wildcards.arm), recipe, study["variants"].get(variant), study["ridge_images"]]
+
+
+rule truth_record:
+    input: backbone
+    output: f"{OUT}/{{place}}/{{arm}}-{{adaptation}}{{variant}}-{{target}}-s{{seed}}.json"
+    params:
+        settings=lambda w: json.dumps(truth_settings(w), sort_keys=True),
+        code=code("truth", "validity", "control"),
+        nb=CHAPTER["truth"],
+        variant=lambda w: f"-p variant {changed(w)}" if changed(w) else "",
+    wildcard_constraints:
+        place="truth|probes",
+        arm="|".join(HOME),
+        adaptation="control|P1|P1-ce|P2|P3",
+        variant=f"(?:-(?:{'|'.join(VALIDITY['truth']['variants'])}))?",
+    log:
+        nb=f"{STUDY_RUNS}/{{place}}/{{arm}}-{{adaptation}}{{variant}}-{{target}}-s{{seed}}.ipynb",
+        text=f"{STUDY_RUNS}/{{place}}/{{arm}}-{{adaptation}}{{variant}}-{{target}}-s{{seed}}.txt",
+    resources: gpu=1
+    retries: 1
+    shell:
+        STUDY + " -p arm {wildcards.arm} -p procedure {wildcards.adaptation} {params.variant}"
+        " -p target {wildcards.target} -p seed {wildcards.seed}" + END
+
+
 DARTS = yaml.safe_load(Path("profiles/studies/darts.yaml").read_text())
-DARTS_RUNS = str(Path(OUT).parent / "runs" / "darts")
 
 
 rule darts:
@@ -291,9 +369,17 @@ rule darts_search:
     params:
         settings=lambda w: json.dumps(DARTS["base"] | (DARTS["arms"][w.arm] or {}), sort_keys=True),
         code=code("darts") + revision("darts"),
-        nb="book/03-darts.ipynb",
+        nb=CHAPTER["darts"],
     wildcard_constraints: arm="|".join(DARTS["arms"])
-    log: nb=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.ipynb", text=f"{DARTS_RUNS}/{{arm}}-s{{seed}}.txt"
+    log: nb=f"{STUDY_RUNS}/darts/{{arm}}-s{{seed}}.ipynb", text=f"{STUDY_RUNS}/darts/{{arm}}-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
     shell: STUDY + " -p arm {wildcards.arm} -p seed {wildcards.seed}" + END
+
+
+# evolution and random search where the truth is known: one record, for no seed
+rule landscape:
+    output: f"{OUT}/search/true-landscape.json"
+    params: code=code("landscape"), nb=CHAPTER["landscape"]
+    log: nb=f"{STUDY_RUNS}/landscape.ipynb", text=f"{STUDY_RUNS}/landscape.txt"
+    shell: STUDY + " -p record True" + END

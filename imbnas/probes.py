@@ -33,6 +33,7 @@ PROBES = {  # (arm, procedure, variant, target): its name in tables, and what wa
     (ARM, "P1", "source-statistics", "balance"): ("source-statistics", "batch norm: the source's statistics"),
     (ARM, "P2", "", "balance"): ("P2", "procedure: P2, everything fine-tuned"),
     (ARM, "P3", "", "balance"): ("P3", "procedure: P3, from scratch"),
+    (ARM, "P1", "before-norm", "balance"): ("before-norm", "features: before the last norm"),
     (ARM, "control", "", "balance"): ("ridge", "classifier: a ridge per cell"),
     (ARM, "control", "before-norm", "balance"): ("ridge-before-norm", "classifier: a ridge, before the last norm"),
 }
@@ -42,7 +43,7 @@ ACCOUNT = ["probe", "seed", "changed", "wiring", "learnt", "explained", "cells",
 ACCOUNT += ["bare", "gain", "gain_low", "gain_high"]
 MISSING = (
     "No record of P1 against the truth yet.\n"
-    "`python -c \"from imbnas.stages import truth; truth('constant', 'P1')\"`\n"
+    "`papermill book/07-p1.ipynb run.ipynb -p arm constant -p target balance`\n"
     "writes the first one."
 )
 

@@ -136,12 +136,16 @@ def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
     write_text(path, text.getvalue())
 
 
-def read_one(path: Path) -> dict[str, Any]:
-    """One record; RecordError that names the file and the way to mend it."""
+def read_one(path: Path, made_by: str = "") -> dict[str, Any]:
+    """One record; RecordError that names the file and the way to mend it.
+
+    made_by: the line that writes the record, where the caller knows it.
+    """
     try:
         record = json.loads(path.read_text())
     except FileNotFoundError:
-        raise RecordError(f"no record {path}: run the stage that writes it (make grid-plan lists them)") from None
+        mend = f"`{made_by}` writes it" if made_by else "run the stage that writes it (make grid-plan lists them)"
+        raise RecordError(f"no record {path}: {mend}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as fault:
         raise RecordError(f"{path} is damaged ({fault}): delete it and run its stage again") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:

@@ -97,6 +97,19 @@ class TestBatch:
         batch(GIVEN | {"target": ["balance", "exp-0.1", "exp-0.01"], "max_seconds": 0.03}, stage)
         assert left[0] > 0.02 and left[1] <= 0.01 and left[2] == 1e-3
 
+    def test_a_study_with_a_list_shares_its_seconds_too(self) -> None:
+        seen = []
+
+        def stage(arm, target, max_seconds) -> dict[str, Any]:
+            seen.append((arm, target, max_seconds))
+            time.sleep(0.02)
+            return {"stage": "fake", "identity": "0"}
+
+        given = {"arm": "a", "target": ["balance", "exp-0.1"], "max_seconds": 60}
+        study(given, stage, **given)
+        (*first, most), (*second, rest) = seen
+        assert (first, second) == (["a", "balance"], ["a", "exp-0.1"]) and rest <= most - 0.02 < 60
+
     def test_a_misspelt_profile_is_refused_where_nothing_would_run(self) -> None:
         with pytest.raises(ValueError, match="unknown parameter profle; did you mean profile"):
             batch(GIVEN | {"profile": "", "profle": "smoke"}, fake_stage([]))
@@ -117,7 +130,7 @@ class TestBatch:
 
     def test_every_procedure_has_its_stage(self, monkeypatch: pytest.MonkeyPatch) -> None:
         called = []
-        for name in ("retrain", "baseline", "search"):
+        for name in ("retrain", "baseline", "search", "gate"):
             monkeypatch.setattr(chapter, name, lambda run, *rest, name=name: called.append((name, *rest)) or {})
         monkeypatch.setattr(chapter, "largest", lambda run: called.append(("largest",)) or {})
         for procedure in ("P3", "control", "resnet32-ce", "largest"):
@@ -125,6 +138,7 @@ class TestBatch:
         for procedure in ("P0", "control"):
             unadapted(RUN, procedure)
         on_frozen_backbone(RUN, "P1-random")
+        on_frozen_backbone(RUN, "gate")
         assert called == [
             ("retrain", "P3"),
             ("retrain", "control"),
@@ -133,6 +147,7 @@ class TestBatch:
             ("search", "P0"),
             ("search", "control"),
             ("search", "P1-random"),
+            ("gate",),
         ]
 
     @pytest.mark.parametrize(("stage", "known"), [(stand_alone, "P0, P1, P2, P3"), (unadapted, "P0, control")])

@@ -228,6 +228,7 @@ def test_records_of_a_fresh_clone_are_taken_as_they_are(undisturbed: Path, tmp_p
         (["space=cell2-c8-n1"], "expected stages=1"),
         (["source=cifar1"], "no data set 'cifar1'"),
         (["target_data=/nowhere/mine.npz"], "no data set"),
+        (["again=49"], "how many paths get a second seed"),
         (["targets=exp-1e-2"], "write exp-0.01 for exp-1e-2"),
         (["--at-once", "0"], "a whole number from 1"),
         (["--goals", "tabel"], "expected table, baselines"),

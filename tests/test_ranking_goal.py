@@ -1,15 +1,19 @@
 """The goal `ranking` of the grid: what the ranking's chapter runs, and which records a dry run asks for."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
-from imbnas import stages
+from imbnas import probes, stages
 from imbnas.stages import chapter
+from imbnas.stages.validity import study
+from tools import grid
 
 ROOT = Path(__file__).parents[1]
 RUN = stages.Run(profile="smoke")
@@ -20,8 +24,17 @@ def plan(*options: str) -> dict[str, int]:
     line = [sys.executable, "-m", "snakemake", *options, "--dry-run"]
     run = subprocess.run(line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    pairs = [line.split() for line in run.stdout.splitlines()]
+    pairs = [line.split() for line in run.stdout.splitlines() if not line.startswith(" ")]
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def test_every_goal_is_a_rule_and_has_a_line_in_the_chapter_on_the_grid() -> None:
+    cells = nbformat.read(ROOT / "book" / "13-grid.ipynb", as_version=4).cells
+    text = "\n".join(cell.source for cell in cells)
+    assert tuple(re.findall(r"^\| `(\w+)` \| .* \| \{doc\}", text, re.M)) == grid.GOALS
+    rules = re.findall(r"^rule (\w+):", (ROOT / "Snakefile").read_text(), re.M)
+    assert set(grid.GOALS) <= set(rules)
+    assert f'"{" ".join(grid.GOALS)}"' in (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.slow
@@ -33,6 +46,41 @@ def test_paths_per_target_and_every_procedure_are_planned(tmp_path: Path) -> Non
     assert planned["validity_arm"] == 5
     planned = plan("premise", *settings, "space=cell1-c8-n1", "targets=exp-0.01 balance")
     assert planned["path"] == 2 * 18 and "supernet" not in planned and "scores" not in planned
+    assert plan("premise", *settings, "again=10", "targets=balance")["path"] == 12 + 10
+    assert plan("premise", *settings, "again=40", "targets=balance")["path"] == 12 + 12
+
+
+@pytest.mark.slow
+def test_the_gate_is_held_for_every_seed_and_target(tmp_path: Path) -> None:
+    settings = ["--config", "profile=smoke", f"out={tmp_path}/results", "seeds=0 1"]
+    assert plan("gate", *settings) == {"supernet": 2, "signal_gate": 2, "gate": 1, "total": 5}
+    assert plan("gate", *settings, "targets=balance exp-0.01")["signal_gate"] == 4
+
+
+@pytest.mark.slow
+def test_what_belongs_to_no_profile_is_planned(tmp_path: Path) -> None:
+    settings = ["--config", "profile=smoke", f"out={tmp_path}/results", "seeds=0 1"]
+    brief = study()["brief"]
+    assert plan("brief", "landscape", *settings) == {
+        "validity_arm": 2 * len(brief),
+        "brief": 1,
+        "landscape": 1,
+        "total": 2 * len(brief) + 2,
+    }
+    # 3 plain ones, 6 variants, one of them on the long tail too, and from another source; two arms are their backbones
+    planned = plan("truth", *settings)
+    assert planned["truth_record"] == 2 * 11 and planned["validity_arm"] == 2 * 2
+
+
+@pytest.mark.slow
+def test_adaptation_against_truth_asks_for_the_committed_records_and_for_the_tables_rows(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "snakemake", "truth", "--dry-run", "--config", "profile=smoke", f"out={tmp_path}/r"]
+    run = subprocess.run(line, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    asked = set(re.findall(r"output: \S+/r/((?:truth|probes)/\S+)\.json", run.stdout))
+    committed = {"/".join(Path(record["file"]).with_suffix("").parts[-2:]) for record in probes.read()}
+    assert committed and {name for name in committed if name.endswith("-s0")} <= asked
+    rows = {"-".join([*filter(None, key), "s0"]) for key in probes.PROBES}
+    assert {name.partition("/")[2] for name in asked} <= rows
 
 
 @pytest.mark.slow

@@ -64,6 +64,8 @@ def test_faulty_records_are_named(tmp_path):
             records.read_one(tmp_path / name)
     with pytest.raises(records.RecordError, match="no record .*missing.json"):
         records.read_one(tmp_path / "missing.json")
+    with pytest.raises(records.RecordError, match="no record .*missing.json: `make it` writes it"):
+        records.read_one(tmp_path / "missing.json", "make it")
 
 
 def test_numbers_that_are_not_finite_never_reach_a_record(tmp_path):

@@ -137,12 +137,14 @@ def test_what_another_configuration_left_is_refused(tmp_path, tiny):
     found = records.read_one(one.file("search", "P1", one.target))
     config = found["config"] | {"precision": "bf16"}
     records.write(one.file("search", "P1", one.target), "search", config, found["results"], found["cost"])
-    with pytest.raises(ValueError, match="of another configuration .* run this search again"):
+    with pytest.raises(ValueError, match="of another configuration .*: `python .*07-p1.* searches anew$"):
         stages.retrain(one, "P1")
     weights = one.file("supernet", suffix=".safetensors")
     tensors, card = load_tensors(weights)
     save_tensors(weights, tensors, card | {"identity": "0" * 12})
-    with pytest.raises(ValueError, match="trained by another configuration .* run the super-network stage again"):
+    with pytest.raises(
+        ValueError, match="trained by another configuration .*: `python .*04-super-network.* makes it anew$"
+    ):
         stages.search(one, "P2")
 
 
@@ -174,10 +176,19 @@ def test_bad_input_is_refused_at_the_door(tmp_path, tiny):
         run(tmp_path, target="exp-1.5")
     with pytest.raises(ValueError, match='procedure is "P4"'):
         stages.search(run(tmp_path), "P4")
-    with pytest.raises(ValueError, match="no super-network .* run the super-network stage"):
+
+
+def test_what_is_missing_is_named_with_the_line_that_makes_it(tmp_path, tiny):
+    line = "`python -m papermill book/{} run.ipynb -p profile smoke -p out .*{} -p seed 0`"
+    made = line.format("04-super-network.ipynb", "results")
+    with pytest.raises(ValueError, match=f"no super-network .*supernet-s0.safetensors: {made} makes it$"):
         stages.search(run(tmp_path), "P0")
-    with pytest.raises(records.RecordError, match="no record"):
+    made = line.format("07-p1.ipynb", "-p target exp-0.01")
+    with pytest.raises(records.RecordError, match=f"no record .*search-P1-exp-0.01-s0.json: {made} writes it$"):
         stages.retrain(run(tmp_path), "P1")
+    made = line.format("06-p0.ipynb", "-p procedure control -p target exp-0.01")
+    with pytest.raises(records.RecordError, match=f"{made} writes it$"):
+        stages.retrain(run(tmp_path), "control")
     assert not (tmp_path / "results").exists()
 
 

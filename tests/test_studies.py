@@ -1,6 +1,7 @@
 """Chapters whose stage belongs to no profile, and the search on the landscape that is known."""
 
 import json
+from inspect import signature
 from pathlib import Path
 
 import nbformat
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from imbnas import records, stages
-from imbnas.stages import batch, study, validity
+from imbnas.stages import batch, study, truth, validity
 from imbnas.stages.landscape import Budget, best_so_far, landscape, published, repeat, summary, with_noise
 from imbnas.stages.validity import arms
 
@@ -33,22 +34,46 @@ def test_a_stage_may_do_without_a_parameter_of_its_chapter() -> None:
         batch(given, stage)
 
 
-@pytest.mark.parametrize(("given", "asked"), [({"arm": "constant"}, "validity"), ({"profile": "smoke"}, "supernet")])
-def test_the_chapter_runs_what_its_parameters_ask_for(
-    given: dict[str, str], asked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first two cells of the super-network's chapter, as papermill runs them."""
-    notebook = nbformat.read(Path(__file__).parents[1] / "book" / "04-super-network.ipynb", as_version=4)
+def called_by(chapter: str, given: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict]]:
+    """What the first two cells of a chapter call, as papermill runs them: the stages, with their options."""
+    notebook = nbformat.read(Path(__file__).parents[1] / "book" / f"{chapter}.ipynb", as_version=4)
     cells = {cell.id: cell.source for cell in notebook.cells}
     called = []
-    for name in ("validity", "supernet"):
-        stage = lambda *run, name=name, **options: called.append(name) or {"stage": name, "identity": ""}  # noqa: E731
+    for name in ("validity", "supernet", "truth", "on_frozen_backbone", "landscape"):
+        stage = lambda *run, name=name, **options: (  # noqa: E731
+            called.append((name, options)) or {"stage": name, "identity": ""}
+        )
         monkeypatch.setattr(stages, name, stage)
     namespace: dict[str, object] = {}
     exec(cells["parameters"], namespace)
     namespace |= given
     exec(cells["stage"], namespace)
-    assert called == [asked]
+    return called
+
+
+@pytest.mark.parametrize(
+    ("chapter", "given", "asked"),
+    [
+        ("04-super-network", {"arm": "constant"}, "validity"),
+        ("04-super-network", {"arm": "fair-brief"}, "validity"),
+        ("04-super-network", {"profile": "smoke"}, "supernet"),
+        ("05-search", {"record": True}, "landscape"),
+        ("07-p1", {"profile": "smoke", "procedure": "gate"}, "on_frozen_backbone"),
+        ("07-p1", {"arm": "constant"}, "truth"),
+    ],
+)
+def test_the_chapter_runs_what_its_parameters_ask_for(
+    chapter: str, given: dict[str, object], asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [name for name, _ in called_by(chapter, given, monkeypatch)] == [asked]
+    assert called_by(chapter, {}, monkeypatch) == []
+
+
+def test_the_chapter_on_p1_hands_the_truth_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"arm": "constant", "procedure": "P2", "variant": "before-norm", "target": "balance", "seed": 3, "out": "o"}
+    ((_, options),) = called_by("07-p1", given, monkeypatch)
+    assert options == given | {"max_seconds": None}
+    signature(truth).bind(**options)
 
 
 def test_an_unknown_arm_is_refused() -> None:

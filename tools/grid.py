@@ -23,8 +23,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
-KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out", "targets", "paths")
-GOALS = ("table", "baselines", "controls", "ranking", "premise", "validity", "darts")  # rules of the Snakefile
+KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out", "targets", "paths", "again")
+GOALS = ("table", "baselines", "controls", "gate", "ranking", "premise")  # rules of the Snakefile
+GOALS += ("validity", "brief", "truth", "darts", "landscape")  # those that belong to no profile
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -70,6 +71,8 @@ def setting(text: str) -> str:
         raise argparse.ArgumentTypeError(f"split_seed '{value}' is not a whole number, as in 1")
     if key == "paths" and not (value.isdigit() and 1 <= int(value) <= 48):
         raise argparse.ArgumentTypeError(f"paths '{value}' is not how many of the 48 paths are retrained, as in 24")
+    if key == "again" and not (value.isdigit() and int(value) <= 48):
+        raise argparse.ArgumentTypeError(f"again '{value}' is not how many paths get a second seed, as in 6")
     return f"{key}={value}"
 
 

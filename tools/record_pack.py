@@ -135,14 +135,14 @@ def pack_wheels(folder: Path, there: Iterable[str]) -> None:
     partial(folder).replace(folder)
 
 
-def pack(folder: Path, profile: str, seeds: list[int], there: list[str], other_space: str) -> str:
+def pack(folder: Path, profile: str, seeds: list[int], there: list[str], other_space: str, again: int) -> str:
     """Fill the folder; what it holds, in one line."""
     settings = profiles.load(profile)
     names = sorted({settings.source, settings.target_data})
     if own := [name for name in names if name not in BENCHMARKS]:
         raise PackFailed(f"profile {profile} uses {own[0]}: a pack carries {', '.join(BENCHMARKS)} and no other data")
     folder.mkdir(parents=True, exist_ok=True)
-    steps = record_plan.by_value(profile, seeds, other_space)
+    steps = record_plan.by_value(profile, seeds, other_space, again)
     data = {f"{name}.npz": pack_data(folder / "data", name) for name in names if name in CIFAR}
     pack_wheels(folder / "wheels", there)
     pack_code(folder / "code.tar.gz", steps)
@@ -178,10 +178,13 @@ def main() -> int:
     parser.add_argument("--seeds", default="0 1 2", type=whole_numbers, help='such as "0 1 2"')
     parser.add_argument("--has", default="", help="packages beyond torch and torchvision that the machine has")
     parser.add_argument("--other-space", default="", help="a second space, whose table comes last; none if empty")
+    parser.add_argument(
+        "--again", default=record_plan.AGAIN, type=int, help="paths retrained with a second seed (default %(default)s)"
+    )
     arguments = parser.parse_args()
     there = f"{THERE} {arguments.has}".split()
     try:
-        print(pack(arguments.folder, arguments.profile, arguments.seeds, there, arguments.other_space))
+        print(pack(arguments.folder, arguments.profile, arguments.seeds, there, arguments.other_space, arguments.again))
     except (ValueError, OSError) as fault:
         print(fault, file=sys.stderr)
         return 1

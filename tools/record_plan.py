@@ -13,6 +13,7 @@ from typing import Any
 from record_run import TRIAL
 
 from imbnas.data.sources import CIFAR
+from imbnas.lines import CHAPTER
 from imbnas.quality import ON_SOURCE
 from imbnas.space import parse_space
 from imbnas.stages import Run, ranked_paths
@@ -28,17 +29,6 @@ BASELINES = ("resnet32-ce", "resnet32-drw")
 COMPARED = ("control", "P1-random")
 CHECKED_ON, SPLITS = "exp-0.01", (0, 1, 2)  # where ResNet-32 has published accuracies, means over splits
 RANKED_ON, RANKED, AGAIN = "exp-0.01", 24, 6  # paths of the fixed set that are retrained, and again with another seed
-CHAPTER = {
-    "supernet": "04-super-network",
-    "P0": "06-p0",
-    "P1": "07-p1",
-    "P2": "08-p2",
-    "P3": "09-p3",
-    "control": "06-p0",
-    "P1-random": "07-p1",
-    "retrain": "10-table-2",
-    "ranking": "11-ranking",
-}
 Step = dict[
     str, Any
 ]  # name, command (after "python"), leaves, needs, log, work; alone, where nothing may run beside it
@@ -155,10 +145,10 @@ class Grid:
         """Every procedure's scores of one fixed set of paths."""
         yield from (self.scores(seed, procedure) for procedure in SCORED)
 
-    def truth(self, seed: int) -> Iterator[Step]:
-        """What those paths reach when they are retrained; the first of them again, for what a seed is worth."""
+    def truth(self, seed: int, again: int = AGAIN) -> Iterator[Step]:
+        """What those paths reach when they are retrained; the first `again`, for what a seed is worth."""
         yield from (self.ranked(seed, number) for number in range(RANKED))
-        yield from (self.ranked(seed + 1, number) for number in range(AGAIN))
+        yield from (self.ranked(seed + 1, number) for number in range(min(RANKED, again)))
 
 
 @cache
@@ -202,11 +192,11 @@ def speed(profile: str) -> Step:
     }
 
 
-def by_value(profile: str, seeds: list[int], other_space: str = "") -> list[Step]:
+def by_value(profile: str, seeds: list[int], other_space: str = "", again: int = AGAIN) -> list[Step]:
     """The whole plan: a trial, the speed, then seed after seed, and the other space for the first seed at the end."""
     grid, steps = Grid(profile), [*trial(profile), speed(profile)]
     for seed in seeds:
-        once = [*grid.checks(seed), *grid.truth(seed)] if seed == seeds[0] else []
+        once = [*grid.checks(seed), *grid.truth(seed, again)] if seed == seeds[0] else []
         steps += [*grid.table(seed), *grid.comparisons(seed), *once, *grid.ranking(seed)]
     if other_space:
         steps += Grid(profile, other_space).table(seeds[0])

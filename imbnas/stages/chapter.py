@@ -10,6 +10,7 @@ from typing import Any
 
 from imbnas import records
 from imbnas.stages.common import Run
+from imbnas.stages.gate import gate
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.ranking import retrain_path, score_paths
 from imbnas.stages.retrain import BASELINES, baseline, largest, retrain
@@ -41,15 +42,13 @@ def batch(
     records.refuse_unwritable(Path(given[0].out))
     for run in given:
         for choice in combinations(options):
-            attempt(stage, until(run, begin), **choice)
+            attempt(stage, replace(run, max_seconds=left(run.max_seconds, begin)), **choice)
     end_here()
 
 
-def until(run: Run, begin: float) -> Run:
-    """The run with what is left of its `max_seconds` since `begin`; something always is, so that it can say so."""
-    if run.max_seconds is None:
-        return run
-    return replace(run, max_seconds=max(1e-3, run.max_seconds - (time.monotonic() - begin)))
+def left(max_seconds: float | None, begin: float) -> float | None:
+    """What is left of `max_seconds` since `begin`; something always is, so that the stage can say that it stopped."""
+    return None if max_seconds is None else max(1e-3, max_seconds - (time.monotonic() - begin))
 
 
 def study(
@@ -57,6 +56,7 @@ def study(
 ) -> None:
     """Where an `arm` is given, run a `stage` that belongs to no profile, then skip the rest of the chapter.
 
+    An option that is a list runs the stage for each of its values; `max_seconds` are for all of them together.
     also: parameters of the chapter that this stage does without.
     """
     known = (*own(namespace, options), *also)
@@ -64,7 +64,10 @@ def study(
         return check_names(namespace, known)
     quiet_errors()
     check_kinds(parameters(namespace, known))
-    attempt(stage, **options)
+    begin = time.monotonic()
+    for choice in combinations(options):
+        limit = {"max_seconds": left(choice["max_seconds"], begin)} if "max_seconds" in choice else {}
+        attempt(stage, **choice | limit)
     end_here()
 
 
@@ -151,8 +154,9 @@ def unadapted(run: Run, procedure: str) -> Record:
 
 
 def on_frozen_backbone(run: Run, procedure: str) -> Record:
-    """What P1's chapter runs: its search, or as many random paths under the same score."""
-    return one_of(procedure, {"P1": search, "P1-random": search})(run, procedure)
+    """What P1's chapter runs: its search, as many random paths under the same score, or the signal gate."""
+    known = {"P1": search, "P1-random": search, "gate": lambda run, procedure: gate(run)}
+    return one_of(procedure, known)(run, procedure)
 
 
 def stand_alone(run: Run, procedure: str) -> Record:

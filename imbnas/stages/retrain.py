@@ -9,6 +9,7 @@ from torch import nn
 from imbnas import records
 from imbnas.data import Batches, eval_batches
 from imbnas.evaluation import accuracy, confusion
+from imbnas.lines import line
 from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
 from imbnas.stages.common import (
@@ -21,7 +22,7 @@ from imbnas.stages.common import (
     named_generator,
     progress,
 )
-from imbnas.stages.search import digits, max_cost, search_config, search_file
+from imbnas.stages.search import PROCEDURES, digits, max_cost, search_config, search_file
 from imbnas.training import fit
 
 BASELINES = ("resnet32-ce", "resnet32-drw")
@@ -59,9 +60,11 @@ def alone(run: Run, path: tuple[int, ...]) -> Callable[[int], SubNet]:
 
 def winner(run: Run, procedure: str) -> dict[str, Any]:
     """What the search of `procedure` found; refused where another configuration than the run's has searched."""
-    record = records.read_one(file := search_file(run, procedure))
+    beside = {} if procedure in PROCEDURES else {"procedure": procedure}  # searched by a chapter that can do both
+    made_by = line(procedure, run, **beside, target=run.target)
+    record = records.read_one(file := search_file(run, procedure), made_by)
     if record["config"] != records.plain(search_config(run, procedure)):
-        raise ValueError(f"{file} is of another configuration than the profile now names: run this search again")
+        raise ValueError(f"{file} is of another configuration than the profile now names: `{made_by}` searches anew")
     return record["results"]["best"]
 
 

@@ -8,6 +8,7 @@ import torch
 from imbnas import records
 from imbnas.adaptation import train_supernet
 from imbnas.data import Batches
+from imbnas.lines import line
 from imbnas.models import SuperNet
 from imbnas.space import Space
 from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator, progress
@@ -75,20 +76,30 @@ def save_supernet(file: Path, net: SuperNet, identity: str) -> None:
 def load_source(run: Run, device: torch.device) -> SuperNet:
     """The source super-network of a run; refused where another configuration than the run's has trained it."""
     identity = records.identity(records.plain(supernet_config(run)))
-    return load_supernet(run.file("supernet", suffix=".safetensors"), run.space_of_paths, device, identity)
+    file, made_by = run.file("supernet", suffix=".safetensors"), line("supernet", run)
+    return load_supernet(file, run.space_of_paths, device, identity, f"`{made_by}`")
 
 
-def load_supernet(file: Path, space: Space, device: torch.device, identity: str | None = None) -> SuperNet:
-    """The super-network of a checkpoint; refused where it is not over `space`, or not of the `identity` asked for."""
+def load_supernet(
+    file: Path,
+    space: Space,
+    device: torch.device,
+    identity: str | None = None,
+    made_by: str = "the super-network stage",
+) -> SuperNet:
+    """The super-network of a checkpoint; refused where it is not over `space`, or not of the `identity` asked for.
+
+    made_by: what makes the checkpoint, for the message where it must be made.
+    """
     if not file.exists():
-        raise ValueError(f"no super-network {file}: run the super-network stage of this profile and seed first")
+        raise ValueError(f"no super-network {file}: {made_by} makes it")
     tensors, card = load_tensors(file)
     if card.get("space") != space.name:
         raise ValueError(f"{file} holds a super-network over {card.get('space')}, not over {space.name}")
     if identity is not None and card.get("identity") != identity:
         raise ValueError(
             f"{file} was trained by another configuration ({card.get('identity')}) than the profile now names "
-            f"({identity}): run the super-network stage again"
+            f"({identity}): {made_by} makes it anew"
         )
     net = SuperNet(space, int(card["classes"]), torch.Generator())
     net.load_state_dict(tensors)
