@@ -6,6 +6,7 @@
 # 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, gate, ranking, premise; and of
 # no profile: validity, brief, truth, darts, landscape.
 import json
+import os
 import re
 import shlex
 import sys
@@ -19,6 +20,7 @@ from imbnas.revision import TRAINING, revision
 PROFILE = config.get("profile", "smoke")
 SETTINGS = yaml.safe_load(Path(f"profiles/{PROFILE}.yaml").read_text())
 SOURCE, DATA, SPACE = (config.get(k) or SETTINGS[k] for k in ("source", "target_data", "space"))
+DATA_SETS = Path(os.environ.get("IMBNAS_DATA", "data"))
 SEEDS = str(config.get("seeds", "0")).split()
 SPLIT = int(config.get("split_seed", 0))  # which images are drawn into the long tail
 OUT = config.get("out", "results")
@@ -58,14 +60,28 @@ def code(*modules):
     return revision(*TRAINING, "stages/common.py", *(f"stages/{module}.py" for module in modules))
 
 
+def there(data):
+    """Where your own data lie: a path as it is, or in the folder of the data sets. A benchmark is known by its name."""
+    return next((place for place in (Path(data), DATA_SETS / data) if place.exists()), Path(data))
+
+
 def files(*data):
     """Data sets that are files: when one changes, what was made of it is made again."""
-    return [str(file) for file in map(Path, data) if file.is_file()]
+    return [str(file) for file in map(there, data) if file.is_file()]
 
 
-def settings(*names):
-    """The part of the profile that a stage depends on, as text, so that only its change runs the stage again."""
-    return json.dumps({name: SETTINGS.get(name) for name in (*names, "precision")}, sort_keys=True)
+def settings(*names, data=()):
+    """The part of the profile, and the data, that a stage depends on: only their change runs the stage again."""
+    named = {name: SETTINGS.get(name) for name in (*names, "precision")}
+    return json.dumps(named | {"data": list(map(state, data))}, sort_keys=True)
+
+
+def state(data):
+    """A data set's name; of a folder of images also where it is, how many files it has, and when the last one changed."""
+    if not (folder := there(data)).is_dir():
+        return data
+    changed = [file.stat().st_mtime for file in folder.rglob("*") if file.is_file()]
+    return [str(folder.resolve()), len(changed), max(changed, default=0)]
 
 
 wildcard_constraints:
@@ -108,7 +124,7 @@ rule controls:
 rule supernet:
     input: files(SOURCE)
     output: json=f"{RECORDS}/supernet-s{{seed}}.json", weights=f"{RECORDS}/supernet-s{{seed}}.safetensors"
-    params: settings=settings("supernet"), code=code("supernet"), nb=CHAPTER["supernet"]
+    params: settings=settings("supernet", data=[SOURCE]), code=code("supernet"), nb=CHAPTER["supernet"]
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -118,7 +134,7 @@ rule supernet:
 rule search_source:
     input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE)
     output: f"{RECORDS}/search-P0-s{{seed}}.json"
-    params: settings=settings("search", "scoring"), code=code("search"), nb=CHAPTER["P0"]
+    params: settings=settings("search", "scoring", data=[SOURCE]), code=code("search"), nb=CHAPTER["P0"]
     log: nb=f"{RUNS}/search-P0-s{{seed}}.ipynb", text=f"{RUNS}/search-P0-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -134,7 +150,7 @@ rule search:
     input: start, files(DATA)
     output: f"{RECORDS}/search-{{procedure}}-{{target}}-s{{seed}}.json"
     params:
-        settings=lambda w: settings("search", "scoring", w.procedure.lower()),
+        settings=lambda w: settings("search", "scoring", w.procedure.lower(), data=[DATA]),
         code=code("search"),
         nb=lambda w: CHAPTER[w.procedure],
     log:
@@ -156,7 +172,10 @@ def found(wildcards):
 rule retrain:
     input: found, files(DATA)
     output: f"{RECORDS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.json"
-    params: settings=settings("retrain"), code=code("retrain"), nb=CHAPTER["retrain"]
+    params:  # the largest allowed path depends on how the searches' budget is found
+        settings=lambda w: settings("retrain", *["search"] * (w.any_procedure == "largest"), data=[DATA]),
+        code=lambda w: code("retrain", *["search"] * (w.any_procedure == "largest")),
+        nb=CHAPTER["retrain"],
     log:
         nb=f"{RUNS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.ipynb",
         text=f"{RUNS}/retrain-{{any_procedure}}-{{target}}-s{{seed}}.txt",
@@ -170,7 +189,7 @@ rule retrain:
 rule baseline:
     input: files(DATA)
     output: f"{RECORDS}/baseline-{{baseline}}-{{target}}-s{{seed}}.json"
-    params: settings=settings("retrain"), code=code("retrain"), nb=CHAPTER["retrain"]
+    params: settings=settings("retrain", data=[DATA]), code=code("retrain"), nb=CHAPTER["retrain"]
     log:
         nb=f"{RUNS}/baseline-{{baseline}}-{{target}}-s{{seed}}.ipynb",
         text=f"{RUNS}/baseline-{{baseline}}-{{target}}-s{{seed}}.txt",
@@ -187,7 +206,7 @@ rule search_compared:
         files(DATA),
     output: f"{RECORDS}/search-{{compared}}-{{target}}-s{{seed}}.json"
     params:
-        settings=settings("search", "scoring", "p1"),
+        settings=settings("search", "scoring", "p1", data=[DATA]),
         code=code("search", "control"),
         nb=lambda w: CHAPTER[w.compared],
     log:
@@ -208,7 +227,7 @@ rule gate:
 rule signal_gate:
     input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE, DATA)
     output: f"{RECORDS}/gate-{{target}}-s{{seed}}.json"
-    params: settings=settings("scoring", "p1"), code=code("gate", "search"), nb=CHAPTER["gate"]
+    params: settings=settings("scoring", "p1", data=[DATA]), code=code("gate", "search"), nb=CHAPTER["gate"]
     log: nb=f"{RUNS}/gate-{{target}}-s{{seed}}.ipynb", text=f"{RUNS}/gate-{{target}}-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -235,7 +254,7 @@ rule path:
     input: files(DATA)
     output: f"{RECORDS}/path-{{number}}-{{target}}-s{{seed}}.json"
     params:
-        settings=settings("retrain"),
+        settings=settings("retrain", data=[DATA]),
         code=code("retrain", "ranking"),
         nb=CHAPTER["ranking"],
         number=lambda w: int(w.number),
@@ -252,7 +271,7 @@ rule scores:
     output: f"{RECORDS}/scores-{{scored}}-s{{seed}}.json"
     wildcard_constraints: scored=f"{'|'.join(ON_SOURCE)}|({'|'.join(SCORED)})-({TARGET})"
     params:
-        settings=settings("scoring", "p1", "p2", "p3"),
+        settings=settings("scoring", "p1", "p2", "p3", data=[SOURCE, DATA]),
         code=code("ranking", "search", "control"),
         nb=CHAPTER["ranking"],
         chosen=lambda w: f"-p procedure {scored_by(w)[0]} -p target {scored_by(w)[1]}",
@@ -367,7 +386,7 @@ rule darts:
 rule darts_search:
     output: f"{OUT}/darts/{{arm}}-s{{seed}}.json"
     params:
-        settings=lambda w: json.dumps(DARTS["base"] | (DARTS["arms"][w.arm] or {}), sort_keys=True),
+        settings=lambda w: json.dumps([DARTS["base"], DARTS["arms"][w.arm]], sort_keys=True),
         code=code("darts") + revision("darts"),
         nb=CHAPTER["darts"],
     wildcard_constraints: arm="|".join(DARTS["arms"])

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 import record_plan
 
+from imbnas import records as library
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
@@ -220,6 +222,21 @@ def test_records_of_a_fresh_clone_are_taken_as_they_are(undisturbed: Path, tmp_p
         os.utime(copy, (age, age))
     assert planned(folder, "--goals", "baselines")["baseline"] == 8
     assert planned(folder) == {}
+
+
+def test_records_of_another_folder_of_the_same_name_are_not_taken_for_its_own(tmp_path: Path) -> None:
+    folder = project(tmp_path / "clone")
+    for place in ("a", "b"):
+        for part in ("train", "test"):
+            (folder / place / "mine" / part / "cat").mkdir(parents=True)
+            (folder / place / "mine" / part / "cat" / "1.png").touch()
+    about = {"data": "a/mine", "procedure": "P1", "target": "natural", "seed": 0}
+    library.write(folder / "results/smoke/glyphs10-mine/cell3-c8-n1/search-P1-natural-s0.json", "search", about, {}, {})
+    command = [*GRID, "targets=natural", "target_data=b/mine", "--dry-run"]
+    refused = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "search-P1-natural-s0.json is of a/mine, and b/mine is asked for" in refused.stderr
+    assert planned(folder, "targets=natural", "target_data=a/mine")["supernet"] == 1
 
 
 @pytest.mark.parametrize(

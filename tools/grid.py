@@ -114,6 +114,26 @@ def at_once(text: str) -> int:
     return int(text)
 
 
+def refuse_other_data(settings: dict[str, str]) -> None:
+    """SystemExit where there are records of another data set of the same name, which would be overwritten or mixed in.
+
+    The message names one of the records and both data sets.
+    """
+    from imbnas import records
+
+    out = Path(settings.get("out", "results")) / settings["profile"]
+    for given in filter(None, (settings.get("source"), settings.get("target_data"))):
+        name = Path(given).name.removesuffix(".npz")
+        folders = [folder for folder in out.glob("*") if name in folder.name]
+        for record in (record for folder in folders for record in records.read(folder)):
+            for known in {record["config"].get("source"), record["config"].get("data")} - {None, given}:
+                if Path(known).name.removesuffix(".npz") == name:
+                    sys.exit(
+                        f"{record['file']} is of {known}, and {given} is asked for: rename one of the two data "
+                        "sets, or give the records another folder (OUT=…)"
+                    )
+
+
 def alone() -> bool:
     """Hold this folder's grid until this process and the Snakemake that takes its place end; False if another does."""
     folder = ROOT / ".snakemake"
@@ -158,8 +178,9 @@ def main() -> int:
     if arguments.run == "local":
         line += ["--resources", f"gpu={arguments.at_once or stages_at_once()}"]
     os.chdir(ROOT)
+    settings = dict(setting.split("=", 1) for setting in arguments.settings)
+    refuse_other_data(settings)
     if not Path(".snakemake/metadata").exists():
-        settings = dict(setting.split("=", 1) for setting in arguments.settings)
         take_records_as_they_are(ROOT / settings.get("out", "results"))
     if arguments.dry_run:
         return subprocess.run([*line, "--dry-run"]).returncode
