@@ -315,11 +315,17 @@ rule validity_arm:
         settings=lambda w: json.dumps(arm_settings(w.arm), sort_keys=True),
         code=code("validity"),
         nb=CHAPTER["validity"],
-    wildcard_constraints: home="|".join(HOMES), arm="|".join(HOME)
+    wildcard_constraints: home="validity|sources", arm="|".join(HOME)
     log: nb=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.ipynb", text=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
     shell: STUDY + " -p arm {wildcards.arm} -p seed {wildcards.seed}" + END
+
+
+# nothing starts from a brief arm, so that its weights need not be there
+use rule validity_arm as brief_arm with:
+    output: f"{OUT}/{{home}}/{{arm}}-s{{seed}}.json"
+    wildcard_constraints: home="brief", arm="|".join(VALIDITY["brief"])
 
 
 # adaptation held against published accuracies: P1 with one thing changed at a time, and P2

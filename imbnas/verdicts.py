@@ -146,8 +146,8 @@ def gate_in_words(found: Sequence[Mapping[str, Any]]) -> str:
 def gate_line(found: Sequence[Mapping[str, Any]]) -> str:
     """The line that runs the gate of these records' profile and space, or of the laptop's."""
     profile = Path(found[0].get("file", "")).parts[-4:-3] if found else ()
-    run = f"'{profile[0]}', space='{found[0]['config']['space']}'" if profile else "'laptop'"
-    return f'`python -c "from imbnas.stages import Run, gate; gate(Run({run}))"` runs it'
+    given = f"PROFILE={profile[0]} SPACE={found[0]['config']['space']}" if profile else "PROFILE=laptop"
+    return f"`make grid GOALS=gate {given}` runs it"
 
 
 def one_gate_in_words(gate: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> str:

@@ -147,6 +147,27 @@ def test_the_first_column_of_table_2_tells_nothing() -> None:
     assert binomial_error(first["P0"]) == pytest.approx(0.46, abs=0.01)
 
 
+def test_what_moves_a_ranking_and_what_may_be_luck() -> None:
+    moved = pd.read_csv(RESULTS / "brief" / "changes.csv").set_index(["arm", "seed"])
+    seed = moved.change["constant", 1]
+    assert contains_zero(moved.loc[("constant", 1)], "change_low", "change_high") and seed > 0
+    for arm in ("cosine", "batch-128", "rate-0.1", "rate-0.025", "no-decay"):
+        change = moved.loc[(f"{arm}-brief", 0)]
+        assert change.change_high < 0 and -1.5 * seed > change.change > -5 * seed
+    for arm in ("batch-32", "no-clip", "two-cells"):
+        assert 0.5 * seed < -moved.change[f"{arm}-brief", 0] < 1.2 * seed
+    fair = moved.loc[("fair-brief", 0)]
+    assert fair.change_low > 0 and fair.change < 1.2 * seed
+    assert moved.tau["cosine-brief", 0] < 0
+    assert 0 < moved["mean"]["constant", 0] - moved["mean"]["no-decay-brief", 0] < 2
+
+
+def test_neither_batch_norm_nor_the_last_normalisation_is_behind_p1() -> None:
+    probes = pd.read_csv(RESULTS / "probes" / "agreement.csv").set_index(["probe", "seed"])
+    for probe in ("source-statistics", "before-norm", "plain"):
+        assert contains_zero(probes.loc[probe, 0]) and probes.high[probe, 0] < probes.low["on-cifar10", 0]
+
+
 def darts_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     """What every operation weighs at the end, and the cells found, by arm and seed."""
     names = ("weights", "cells")

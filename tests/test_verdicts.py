@@ -133,7 +133,7 @@ class TestSignalGate:
         assert "seed 0, fails, by its estimates only: " in words
 
     def test_without_a_record_the_line_runs_it(self) -> None:
-        assert "`python -c \"from imbnas.stages import Run, gate; gate(Run('laptop'))\"` runs it" in gate_in_words([])
+        assert "`make grid GOALS=gate PROFILE=laptop` runs it" in gate_in_words([])
         mine = path_record(0, 30.0, file="results/mine/cifar10-cifar100/cell3-c8-n1/x.json", space="cell3-c8-n1")
         words = gate_in_words([mine])
         assert words.startswith("The signal gate has not been run") and "Run('mine', space='cell3-c8-n1')" in words
