@@ -57,7 +57,7 @@ def difference_in_words(row: Mapping[str, Any]) -> str:
         figures += f"; with size partialled out {signed(row['partial'])} "
         figures += f"[{signed(row['partial_low'])}, {signed(row['partial_high'])}]"
     if not math.isnan(row.get("corrected", math.nan)):
-        figures += f"; corrected p {row['corrected']:.2f}"
+        figures += f"; corrected p {p_value(row['corrected'])}"
     return f"{where}: {verdict}; {figures}."
 
 
@@ -70,7 +70,7 @@ def corrected_in_words(frame: pd.DataFrame) -> str:
         told = f"{', '.join(left)} stay{'s' * (len(left) == 1)}" if left else "none stays"
         lines.append(
             f"- {target}: of {len(rows)} questions {told} below {LEVEL:.0%}; the least corrected p is "
-            f"{least.corrected:.2f} ({least['first']} − {least.second})."
+            f"{p_value(least.corrected)} ({least['first']} − {least.second})."
         )
     return "\n".join(lines) or "No difference has an interval yet."
 
@@ -126,7 +126,7 @@ def spread_in_words(spread: Mapping[str, Any]) -> str:
     return (
         f"On {target} the {paths} retrained paths spread by {spread['spread']:.2f} points (standard deviation), two "
         f"seeds of one path by {spread['seed_sd']:.2f} [{low:.2f}, {high:.2f}] ({repeated} paths): "
-        f"{spread['ratio']:.1f} times as much, from {least:.1f} to {most:.1f} as far as the seeds are known, where the "
+        f"{spread['ratio']:.2f} times as much, from {least:.2f} to {most:.2f} as far as the seeds are known, where the "
         f"signal gate asks for {ENOUGH_SPREAD:g}. This part of the gate {verdict}."
     )
 
@@ -235,6 +235,11 @@ def domain_in_print(frame: pd.DataFrame) -> pd.DataFrame:
             cells["regret"] = f"{whole.regret:.1f}"
         rows.append(cells)
     return pd.DataFrame(rows, columns=columns)
+
+
+def p_value(value: float) -> str:
+    """Two digits; what would print as zero is below a hundredth."""
+    return "below 0.01" if value < 0.005 else f"{value:.2f}"
 
 
 def interval(row: Mapping[str, Any], low: str, high: str) -> str:

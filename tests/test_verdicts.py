@@ -16,6 +16,7 @@ from imbnas.verdicts import (
     difference_in_words,
     differences_in_words,
     gate_in_words,
+    p_value,
     plain,
     premise_in_words,
     quality_in_print,
@@ -87,11 +88,15 @@ def test_the_printed_table_by_hand() -> None:
     assert list(quality_in_print(quality([*paths(UP), *scored])).ranking[:2]) == ["P1, seed 0", "P1, seed 1"]
 
 
+def test_a_p_value_never_prints_as_zero() -> None:
+    assert [p_value(value) for value in (0.0, 0.0049, 0.005, 0.234)] == ["below 0.01", "below 0.01", "0.01", "0.23"]
+
+
 def test_the_gate_in_words() -> None:
     again = [path_record(number, number + 1.0, seed=1) for number in range(5)]
     words = spread_in_words(retrained_spread([*paths(UP), *again]))
-    assert "spread by 3.03 points" in words and "by 0.71 [" in words and "4.3 times" in words
-    assert "from 1.7 to 6.9 as far" in words and "gate passes, by its estimate only" in words
+    assert "spread by 3.03 points" in words and "by 0.71 [" in words and "4.28 times" in words
+    assert "from 1.75 to 6.86 as far" in words and "gate passes, by its estimate only" in words
     noisy = [path_record(number, number + 4.0, seed=1) for number in range(5)]
     assert "does not pass" in spread_in_words(retrained_spread([*paths(UP), *noisy]))
 
@@ -136,7 +141,7 @@ class TestSignalGate:
         assert "`make grid GOALS=gate PROFILE=laptop` runs it" in gate_in_words([])
         mine = path_record(0, 30.0, file="results/mine/cifar10-cifar100/cell3-c8-n1/x.json", space="cell3-c8-n1")
         words = gate_in_words([mine])
-        assert words.startswith("The signal gate has not been run") and "Run('mine', space='cell3-c8-n1')" in words
+        assert words.startswith("The signal gate has not been run") and "PROFILE=mine SPACE=cell3-c8-n1" in words
 
 
 def test_the_ceiling_in_words() -> None:
