@@ -38,7 +38,8 @@ PROBES = {  # (arm, procedure, variant, target): its name in tables, and what wa
     (ARM, "control", "before-norm", "balance"): ("ridge-before-norm", "classifier: a ridge, before the last norm"),
 }
 COLUMNS = ["probe", "seed", "changed", "cells", "tau", "low", "high"]
-COLUMNS += ["mean", "spread", "error", "with_p1", "with_skips"]
+CHANGE = ["change", "change_low", "change_high"]
+COLUMNS += ["mean", "spread", "error", "with_p1", "with_skips", *CHANGE]
 ACCOUNT = ["probe", "seed", "changed", "wiring", "learnt", "explained", "cells", "tau", "low", "high"]
 ACCOUNT += ["bare", "gain", "gain_low", "gain_high"]
 MISSING = (
@@ -75,8 +76,9 @@ def table(truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
 
     tau, low, high: agreement with the published accuracies of the target's data set, balanced ones. mean, spread:
     of the scores, percent, with the binomial standard `error` of one of them. with_p1: tau with the scores of
-    plain P1 of the same seed. with_skips: tau with the number of skip connections. ValueError, with the names of both
-    files, where records do not go together (`imbnas.mixture.unmixed`).
+    plain P1 of the same seed. with_skips: tau with the number of skip connections. change: of tau against plain P1 of
+    the same seed, with an interval over cells, where both are held against the same truth. ValueError, with the names
+    of both files, where records do not go together (`imbnas.mixture.unmixed`).
     """
     found = {(key(record), record["config"]["seed"]): record for record in unmixed(truths)}
     rows = []
@@ -91,8 +93,18 @@ def table(truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
                 | agreement(mine, record["config"]["data"])
                 | {"mean": mine.mean(), "spread": mine.std(), "error": binomial_error(mine.mean(), images)}
                 | {"with_p1": with_p1, "with_skips": kendall(mine, skips(mine.index).to_dict())}
+                | changed_by(record, base, count)
             )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def changed_by(record: Record, base: Record | None, count: int) -> dict[str, float]:
+    """How far a probe's tau is from that of plain P1, the `base`; empty for itself, and where the truths differ."""
+    data = record["config"]["data"]
+    if base is None or record is base or base["config"]["data"] != data:
+        return {}
+    moved = difference(scores(record, count), scores(base, count), data)
+    return dict(zip(CHANGE, (moved.tau, *moved.interval), strict=True))
 
 
 def effects(values: pd.Series) -> tuple[pd.DataFrame, float]:
@@ -145,7 +157,7 @@ def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELL
     unmixed([*study, *truths])
     p0 = {(r["config"]["arm"]["name"], r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
           for r in study}  # fmt: skip
-    found = {(key(record), record["config"]["seed"]): record for record in truths}
+    found = {(key(record), record["config"]["seed"]): record for record in truths if key(record) in PROBES}
     untrained, rows = found.get((UNTRAINED, 0)), []
     for (what, seed), record in sorted(found.items(), key=lambda item: (list(PROBES).index(item[0][0]), item[0][1])):
         if untrained is None or what == UNTRAINED or (what[0], seed) not in p0:

@@ -34,6 +34,8 @@ PAIRS = (
     ("P3", "P1"),
     ("P1", "P2"),
     ("P1", "control"),
+    ("P2", "control"),
+    ("P3", "control"),
     ("P1-less-untrained", "P1"),
     ("P1", "P1-ce"),
     ("P1", "P1-untrained"),

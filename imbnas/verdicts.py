@@ -22,6 +22,8 @@ QUESTIONS = {
     ("P3", "P1"): "Does the search from scratch rank better than the cheap one?",
     ("P1", "P2"): "Does freezing the backbone rank better than training all of it?",
     ("P1", "control"): "Does P1 rank better than that ridge classifier per path?",
+    ("P2", "control"): "Does fine-tuning everything rank better than that classifier on the source's features?",
+    ("P3", "control"): "Does a super-network trained on the target?",
     ("P1", "P1-ce"): "Do the class weights help the ranking?",
     ("P1", "P1-untrained"): "Does P1 rank better than on a backbone that the source has taught nothing?",
     ("P1", "P1-frozen"): "Does batch norm re-estimated on the target, not on the source, help P1's ranking?",

@@ -54,6 +54,8 @@ def test_every_probe_is_held_against_its_own_targets_truth() -> None:
     assert list(table.index) == ["plain", "on-cifar10", "untrained"]
     assert table.tau.tolist() == pytest.approx([1, 1, -1]) and (table.cells == 150).all()
     assert table.with_p1["plain"] == pytest.approx(1) and table.with_p1["untrained"] == pytest.approx(-1)
+    assert table.change["untrained"] == pytest.approx(-2) == table.change_low["untrained"]
+    assert table.change[["plain", "on-cifar10"]].isna().all()  # itself, and another truth
     mean = TRUTH["cifar100"].iloc[:150].mean()
     assert table.error["plain"] == pytest.approx(math.sqrt(mean * (100 - mean) / 2500))
 
