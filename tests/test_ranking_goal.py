@@ -62,7 +62,7 @@ def test_what_belongs_to_no_profile_is_planned(tmp_path: Path) -> None:
     settings = ["--config", "profile=smoke", f"out={tmp_path}/results", "seeds=0 1"]
     brief = study()["brief"]
     assert plan("brief", "landscape", *settings) == {
-        "validity_arm": 2 * len(brief),
+        "brief_arm": 2 * len(brief),
         "brief": 1,
         "landscape": 1,
         "total": 2 * len(brief) + 2,

@@ -256,11 +256,15 @@ def cost_against_accuracy(costs: pd.DataFrame, table: pd.DataFrame, target: str,
     shown = table[(table.target == target) & table.procedure.isin(seconds.index)]
     if not len(shown):
         return note(ax, NO_RECORDS)
-    for cell in shown.itertuples():
-        x, colour = seconds[cell.procedure] / 60, PROCEDURE_COLOURS[cell.procedure]
+    minutes = shown.procedure.map(seconds) / 60
+    for cell, x in zip(shown.itertuples(), minutes, strict=True):
+        colour = PROCEDURE_COLOURS[cell.procedure]
         ax.plot([x, x], [cell.low, cell.high], color=colour, linewidth=2)
         ax.plot(x, cell.accuracy, PROCEDURE_MARKERS[cell.procedure], color=colour, markersize=8)
-        ax.annotate(cell.procedure, (x, cell.accuracy), xytext=(7, 5), textcoords="offset points", weight="bold")
+        beside = minutes.between(x, x + 0.12 * minutes.max(), inclusive="right")
+        crowded = (beside & ((shown.accuracy - cell.accuracy).abs() < 0.6)).any()  # its name would cover that point
+        side = {"xytext": (-8, -4), "ha": "right"} if crowded else {"xytext": (7, 5)}
+        ax.annotate(cell.procedure, (x, cell.accuracy), textcoords="offset points", weight="bold", **side)
     ax.set(xlabel="adapting and searching (minutes)", ylabel=f"accuracy on {target} (%)")
     ax.margins(y=0.3)
     low, high = ax.get_ylim()
