@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from imbnas import records
 from imbnas.evidence import Seen
 
 Record = Mapping[str, Any]
@@ -45,16 +46,8 @@ def comparable(found: Iterable[Record], *shared: str) -> None:
 def settings(record: Record) -> dict[str, str]:
     """Every setting of a record but its seed, nested names joined by dots, and its split."""
     config = {name: value for name, value in record["config"].items() if name != "seed"}
-    return dict(flat(config)) | {"split": str(record["results"].get("split"))}
-
-
-def flat(block: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Nested settings as pairs of a dotted name and a text."""
-    for name, value in block.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, str(value)
+    named = {name: str(value) for name, value in records.flat(config).items()}
+    return named | {"split": str(record["results"].get("split"))}
 
 
 def file_of(record: Record) -> str:

@@ -27,6 +27,7 @@ from imbnas.profiles import Scoring
 from imbnas.space import MacroSpace
 from imbnas.stages.common import Clock, Target, cost, named_generator, scoring_batches
 from imbnas.stages.retrain import test
+from imbnas.stages.search import digits
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.training import Log, Recipe, fit
 
@@ -113,10 +114,6 @@ def supernet(seed: int = 0, steps: int = int(SUPERNET.length)) -> SuperNet:
 @cache
 def trained(seed: int, steps: int) -> SuperNet:
     return train_source(seed, recipe(steps, SUPERNET.rate))[0]
-
-
-def digits(path: tuple[int, ...]) -> str:
-    return "".join(map(str, path))
 
 
 def batches_in_order(on: Target) -> list[Float32[Tensor, "batch 3 height width"]]:

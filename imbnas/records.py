@@ -174,9 +174,9 @@ def equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per record: its configuration and its results, nested names joined by dots, and its file."""
-    rows = [{"file": r.get("file"), **flat(r["config"]), **flat(r["results"])} for r in records]
-    return pd.DataFrame(rows)
+    """One row per record: its configuration, its results and its file; nested names joined by dots, lists left out."""
+    rows = ({"file": r.get("file"), **flat(r["config"]), **flat(r["results"])} for r in records)
+    return pd.DataFrame([{name: value for name, value in row.items() if not isinstance(value, list)} for row in rows])
 
 
 def origin(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -209,11 +209,11 @@ def hours(seconds: Mapping[str, float]) -> float:
 
 
 def flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as one, names joined by dots; lists are left out."""
+    """Nested dicts as one, names joined by dots."""
     rows: dict[str, Any] = {}
     for name, value in block.items():
         if isinstance(value, Mapping):
             rows |= flat(value, f"{prefix}{name}.")
-        elif not isinstance(value, list):
+        else:
             rows[prefix + name] = value
     return rows

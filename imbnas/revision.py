@@ -30,14 +30,14 @@ def meaning(source: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
-    return plain(tree)
+    return as_text(tree)
 
 
-def plain(node: ast.AST | list | object) -> str:
+def as_text(node: ast.AST | list | object) -> str:
     """A syntax tree as text that is the same in every version of Python: what is empty or absent is left out."""
     if isinstance(node, ast.AST):
         fields = (
-            f"{name}={plain(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []
+            f"{name}={as_text(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []
         )
         return f"{type(node).__name__}({','.join(fields)})"
-    return f"[{','.join(map(plain, node))}]" if isinstance(node, list) else repr(node)
+    return f"[{','.join(map(as_text, node))}]" if isinstance(node, list) else repr(node)

@@ -58,7 +58,7 @@ def of_the_long_tail(table: str) -> pd.DataFrame:
 def test_scores_on_the_target_ranked_worse_than_the_sources_own() -> None:
     found = of_the_long_tail("differences")
     assert (found.paths == 48).all() and found.corrected.notna().sum() == 16
-    for worse in (("P1", "P0"), ("P2", "P0"), ("P3", "P0"), ("control", "P0"), ("P1", "P2"), ("control", "P0")):
+    for worse in (("P1", "P0"), ("P2", "P0"), ("P3", "P0"), ("control", "P0"), ("P1", "P2")):
         assert found.high[(*worse, "mean")] < 0 and found.corrected[(*worse, "mean")] < 0.05
     for open_ in (("P3", "P1"), ("P0", "multiply-adds")):
         assert contains_zero(found.loc[(*open_, "mean")])
@@ -177,7 +177,7 @@ def test_what_moves_a_ranking_and_what_may_be_luck() -> None:
     assert contains_zero(moved.loc[("constant", 1)], "change_low", "change_high") and seed > 0
     for arm in ("cosine", "batch-128", "rate-0.1", "rate-0.025", "no-decay"):
         change = moved.loc[(f"{arm}-brief", 0)]
-        assert change.change_high < 0 and -1.5 * seed > change.change > -5 * seed
+        assert change.change_high < 0 and 2 <= round(-change.change / seed) <= 4
     for arm in ("cosine", "batch-128"):
         assert moved.change_high[f"{arm}-brief", 1] < 0
     assert (moved.loc["fair-brief"].change_low > 0).all() and len(moved.loc["fair-brief"]) == 2
@@ -217,6 +217,14 @@ def test_the_second_column_of_table_2_tells_paths_apart() -> None:
     seed_sd = pd.read_csv(RESULTS / "benchmark" / "ceiling.csv").set_index("target").seed_sd["exp-0.01"].iloc[0]
     error = 2**0.5 * (binomial_error(second["P0"]) ** 2 + seed_sd**2) ** 0.5
     assert (second["P0"] - second["P1"]) / error == pytest.approx(3, abs=0.3)
+
+
+def test_in_the_grids_space_the_untrained_ranking_is_another_one() -> None:
+    folder = RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1"
+    scored = [records.read_one(folder / f"scores-{name}-exp-0.01-s0.json") for name in ("P1", "P1-untrained")]
+    mine, untrained = (pd.Series(record["results"]["scored"]) for record in scored)
+    probes = pd.read_csv(RESULTS / "probes" / "agreement.csv").set_index("probe")
+    assert mine.corr(untrained, "kendall") < probes.with_p1["untrained"] - 0.2
 
 
 def darts_tables() -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -117,6 +117,14 @@ class Machine:
         self.said = self.run(str(self.out), *options)
         return json.loads((self.out / "slice.json").read_text())["states"]
 
+    def end_once(self, file: Path) -> int:
+        """Begin a slice and end it from outside as soon as a step has made `file`; its exit status."""
+        running = subprocess.Popen([sys.executable, self.pack / "run.py", self.out, "--work", self.work])
+        while not file.exists():
+            time.sleep(0.05)
+        running.terminate()
+        return running.wait()
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
@@ -201,13 +209,14 @@ class TestSlice:
             assert (machine.work / "runs" / "bad.log").read_text() == f"{said}\n"
 
     def test_what_is_ended_from_outside_leaves_its_checkpoint(self, machine: Machine, tmp_path: Path) -> None:
-        machine.plan(step("long", "(work / 'runs/long-1').write_text('weights'); time.sleep(60)", work=["runs/long-*"]))
-        running = subprocess.Popen([sys.executable, machine.pack / "run.py", machine.out, "--work", machine.work])
-        while not (machine.work / "runs" / "long-1").exists():
-            time.sleep(0.05)
-        time.sleep(0.2)
-        running.terminate()
-        assert running.wait() == 1
+        machine.plan(
+            step(
+                "long",
+                "(work / 'new').write_text('weights'); (work / 'new').rename(work / 'runs/long-1'); time.sleep(60)",
+                work=["runs/long-*"],
+            )
+        )
+        assert machine.end_once(machine.work / "runs" / "long-1") == 1
         record_merge.merge(machine.out, tmp_path / "project")
         assert (tmp_path / "project" / "runs" / "long-1").read_text() == "weights"
 
@@ -219,22 +228,13 @@ class TestSlice:
         )
         start = "subprocess.Popen([sys.executable, work / 'kernel.py'], start_new_session=True).wait()"
         machine.plan(step("long", f"import subprocess; {start}"))
-        running = subprocess.Popen([sys.executable, machine.pack / "run.py", machine.out, "--work", machine.work])
-        while not (machine.work / "begun").exists():
-            time.sleep(0.05)
-        running.terminate()
-        assert running.wait() == 1
+        assert machine.end_once(machine.work / "begun") == 1
         time.sleep(4.5)
         assert not (machine.work / "outlived").exists()
 
     def test_nothing_outlives_a_slice_that_is_ended(self, machine: Machine) -> None:
         machine.plan(step("long", "(work / 'begun').touch(); time.sleep(5); (work / 'outlived').touch()"))
-        command = [sys.executable, machine.pack / "run.py", machine.out, "--work", machine.work]
-        running = subprocess.Popen(command)
-        while not (machine.work / "begun").exists():
-            time.sleep(0.05)
-        running.terminate()
-        assert running.wait() == 1
+        assert machine.end_once(machine.work / "begun") == 1
         time.sleep(5)
         assert not (machine.work / "outlived").exists()
 
