@@ -128,4 +128,6 @@ def write(name: str) -> None:
 
 
 if __name__ == "__main__":
-    write(*sys.argv[1:])
+    if len(sys.argv) != 2:
+        raise SystemExit(f"name one profile: python -m imbnas.card laptop; there are {', '.join(profiles.names())}")
+    write(sys.argv[1])

@@ -1,5 +1,7 @@
 """Figures of the super-network and the search: their axes hold what the inputs say."""
 
+import itertools
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -8,9 +10,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.patches import PathPatch
 
 from imbnas import plots
+from imbnas.evolution import evolve
 from imbnas.plots import ranking, search, space
 from imbnas.plots.theme import RULE, note, style
 from imbnas.space import CellSpace
@@ -102,6 +106,28 @@ def test_winners_are_as_large_as_they_were_frequent() -> None:
     sizes = dict(zip(map(tuple, marks.get_offsets().tolist()), marks.get_sizes(), strict=True))
     assert sizes[94, 93] > sizes[93, 94]
     drawn(ax)
+
+
+def test_a_map_of_the_search_shows_every_new_path_of_its_generations_once() -> None:
+    cells = CellSpace(channels=4, cells=1, stages=1)
+    truth = {path: float(sum(path)) for path in itertools.product(range(5), repeat=cells.genes)}
+    costs = {path: float(path[0]) for path in truth}
+    seen = []
+    found = evolve(cells, lambda paths: [seen.append(p) or truth[p] for p in paths], torch.Generator().manual_seed(0))
+    born = [search.born_in(found, number) for number in range(21)]
+    assert [path for kinds in born for paths in kinds.values() for path in paths] == seen
+    assert [len(kind) for kind in born[0].values()] == [0, 0, 50]
+    best = sorted(seen[:50], key=truth.get, reverse=True)[:10]
+    for child in born[1]["crossovers"]:
+        assert any(
+            all(gene in both for gene, both in zip(child, zip(one, other, strict=True), strict=True))
+            for one, other in itertools.product(best, repeat=2)
+        )
+    panels = search.moving(found, costs, truth, [0, 1, 4, 20], low=0.0)
+    drawn(panels[0, 0])
+    for ax, number in zip(panels.flat, [0, 1, 4, 20], strict=True):
+        dots = [tuple(dot) for group in ax.collections[1:] for dot in group.get_offsets().data]
+        assert dots == [(costs[path], truth[path]) for paths in born[number].values() for path in paths]
 
 
 def test_the_curse_shows_score_and_truth_of_both_searches() -> None:

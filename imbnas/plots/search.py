@@ -8,13 +8,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from imbnas.evolution import Search
 from imbnas.plots.theme import BLUE, INK, NAVY, ORANGE, QUIET, RULE, TEAL, axes
+from imbnas.space import Path
 
 LOOKS = {
     "evolution": {"color": ORANGE, "linestyle": "-", "marker": "s"},
     "random search": {"color": BLUE, "linestyle": "--", "marker": "o"},
 }
 KINDS = {"random": (RULE, ""), "crossovers": (TEAL, "///"), "mutants": (NAVY, "")}
+DOTS = {
+    "random": {"marker": "o", "facecolors": "none", "edgecolors": INK},
+    "crossovers": {"marker": "^", "color": TEAL},
+    "mutants": {"marker": "s", "color": ORANGE},
+}
 QUANTITIES = {"score": "best score so far (%)", "truth": "true accuracy of its path (%)"}
 Summary = Mapping[str, Any]  # of `imbnas.stages.landscape.summary`
 
@@ -71,6 +78,43 @@ def children(search: Summary, ax: Axes | None = None) -> Axes:
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=3, reverse=True)
     ax.grid(axis="x", visible=False)
     return ax
+
+
+def moving(
+    search: Search,
+    costs: Mapping[Path, float],
+    truth: Mapping[Path, float],
+    generations: Sequence[int],
+    low: float,
+) -> np.ndarray:
+    """Where a search is in its space: the new paths of some generations by kind, on every path by cost and truth.
+
+    costs: multiply-adds in millions. Paths whose truth is below `low` are not drawn.
+    """
+    panels = axes(5.4, rows=2, columns=2, sharex=True, sharey=True)
+    figure, top = panels[0, 0].figure, max(truth.values())
+    everywhere = np.array([(costs[path], truth[path]) for path in truth])
+    for ax, number in zip(panels.flat, generations, strict=True):
+        ax.scatter(*everywhere.T, s=3, color=RULE, linewidths=0)
+        for kind, born in born_in(search, number).items():
+            at = [costs[path] for path in born], [truth[path] for path in born]
+            ax.scatter(*at, s=20, linewidths=0.9, label=kind, **DOTS[kind])
+        ax.set_title(f"generation {number}")
+    ax.set_ylim(low, top + 0.05 * (top - low))
+    figure.supxlabel("multiply-adds (millions)", fontsize=10.5)
+    figure.supylabel("true accuracy (%)", fontsize=10.5)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return panels
+
+
+def born_in(search: Search, number: int) -> dict[str, list[Path]]:
+    """The new paths of one generation by kind: a search keeps them in the order in which they were scored."""
+    sizes = [sum(generation.children.values()) for generation in search.history]
+    start, paths, born = sum(sizes[:number]), list(search.scored), {}
+    for kind in ("mutants", "crossovers", "random"):
+        stop = start + search.history[number].children[kind]
+        born[kind], start = paths[start:stop], stop
+    return born
 
 
 def winners(
