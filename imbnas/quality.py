@@ -60,6 +60,9 @@ ENOUGH_SPREAD = 2.0  # times the SD between seeds: the third part of the signal 
 def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.DataFrame:
     """One row per retraining of a path of the set: target, number, seed, path, its cost, accuracies in percent.
 
+    `overall` is the mean over classes, as scores are: the plain accuracy where the test set is balanced, and no reward
+    for giving the tail up where it is not.
+
     ValueError, with the names of both files, where records are of more than one profile's recipe, data, space, split
     or schema, where two are of the same path, target and seed, or where a number stands for two paths.
     """
@@ -76,7 +79,8 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
         cells = {"target": config["target"], "seed": config["seed"], "path": config["network"]}
         rows.append(cells | {name: path[name] for name in ("number", "architecture", "macs", "params")}
                     | {"conv3x3": convolutions(path["architecture"])}
-                    | {name: test[name] for name in ACCURACIES})  # fmt: skip
+                    | {name: test[name] for name in ACCURACIES}
+                    | {"overall": test["class_mean"]})  # fmt: skip
     table = pd.DataFrame(rows, columns=[*COLUMNS, *ACCURACIES])
     return table.sort_values(["target", "number", "seed"], ignore_index=True)
 
