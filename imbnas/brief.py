@@ -27,6 +27,7 @@ CHANGES = {  # arm: what is changed, in words
     "no-clip-brief": "gradients not clipped",
     "fair-brief": "strict fairness",
     "two-cells-brief": "two cells per stage",
+    "tracked-brief": "batch norm not re-estimated",
 }
 COLUMNS = ["arm", "seed", "changed", "cells", "mean", "tau", "low", "high", "change", "change_low", "change_high"]
 MISSING = (

@@ -43,7 +43,10 @@ class Search:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Batch-norm statistics from `batches` of `batch_size` training images; at most `images` validation images."""
+    """Batch-norm statistics from `batches` of `batch_size` training images; at most `images` validation images.
+
+    No batches at all: batch norm as the training followed it, of all paths together.
+    """
 
     batches: int = 16
     batch_size: int = 128
@@ -51,7 +54,7 @@ class Scoring:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        rules = {name: (getattr(self, name) >= 1, "at least 1") for name in ("batches", "batch_size")}
+        rules = {"batches": (self.batches >= 0, "at least 0"), "batch_size": (self.batch_size >= 1, "at least 1")}
         rules["images"] = (self.images is None or self.images >= 1, "at least 1, or None: all")
         expect(self, rules)
         autocast(torch.device("cpu"), self.precision)  # refuses a precision that it does not know

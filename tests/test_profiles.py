@@ -22,7 +22,7 @@ SMOKE = (profiles.FOLDER / "smoke.yaml").read_text()
         (Search, {"generations": -1}, "generations is -1; expected at least 0"),
         (Search, {"cost_samples": 0}, "cost_samples is 0; expected at least 1"),
         (Search, {"mutation_rate": 1.5}, "mutation_rate is 1.5; expected a probability from 0 to 1"),
-        (Scoring, {"batches": 0}, "batches is 0; expected at least 1"),
+        (Scoring, {"batches": -1}, "batches is -1; expected at least 0"),
         (Scoring, {"batch_size": 0}, "batch_size is 0; expected at least 1"),
         (Scoring, {"images": 0}, "images is 0; expected at least 1, or None: all"),
         (Scoring, {"precision": "fp16"}, 'precision is "fp16"; expected "bf16", "float32" or "float64"'),
@@ -71,7 +71,7 @@ def test_entries_of_another_kind_are_refused(values, message):
         (re.sub("^p1:.*", "p1: 60", SMOKE, flags=re.MULTILINE), "mine.yaml, p1: is 60; expected entries like length"),
         (re.sub("^space:.*", "", SMOKE, flags=re.MULTILINE), "mine.yaml: space missing"),
         (SMOKE.replace("precision: float32", "precision: float16"), 'mine.yaml: precision is "float16"'),
-        (SMOKE.replace("batches: 2", "batches: 0"), "mine.yaml, scoring: batches is 0"),
+        (SMOKE.replace("batches: 2", "batches: -2"), "mine.yaml, scoring: batches is -2"),
     ],
 )
 def test_files_that_are_no_profile_are_refused(tmp_path, monkeypatch, text, message):
