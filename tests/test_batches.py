@@ -138,3 +138,4 @@ def test_evaluation_batches_are_in_order_and_whole():
     parts = list(eval_batches(dataset.test_images, MEAN, STD, 20))
     assert [len(part) for part in parts] == [20, 20, 10]
     assert torch.equal(torch.cat(parts), normalise(dataset.test_images, MEAN, STD))
+    assert not list(eval_batches(dataset.test_images[:0], MEAN, STD, 20))

@@ -133,5 +133,5 @@ def eval_batches(
     images: UInt8[Tensor, "n 3 h w"], mean: Float[Tensor, "3"], std: Float[Tensor, "3"], size: int
 ) -> Iterator[Float32[Tensor, "b 3 h w"]]:
     """The images in order and un-augmented, `size` at a time, normalised, channels-last."""
-    for part in images.split(size):
-        yield normalise(part, mean, std)
+    for start in range(0, len(images), size):  # `split` would give one empty batch of no images
+        yield normalise(images[start : start + size], mean, std)
