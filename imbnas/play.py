@@ -136,10 +136,11 @@ def scores(net: SuperNet, on: Target) -> pd.Series:
 
 
 def thirds(net: SuperNet, on: Target) -> dict[str, float]:
-    """Mean accuracy (percent) over the paths, for the head and the tail third of the classes, and for all."""
+    """Mean accuracy (percent) over the paths, for the head, middle and tail third of the classes, and for all."""
     right, labels = hits(net, on)
     head, _, tail = torch.arange(on.dataset.num_classes).tensor_split(3)
-    parts = {"head third": labels <= head[-1], "tail third": labels >= tail[0], "all": labels >= 0}
+    parts = {"head third": labels <= head[-1], "middle third": (labels > head[-1]) & (labels < tail[0])}
+    parts |= {"tail third": labels >= tail[0], "all": labels >= 0}
     return {name: float(100 * right[:, chosen].double().mean()) for name, chosen in parts.items()}
 
 

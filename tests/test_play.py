@@ -41,6 +41,7 @@ def test_thirds_and_all_are_means_over_the_same_images() -> None:
     right, labels = play.hits(net, play.target())
     assert parts["all"] == 100 * float(right.double().mean())
     assert parts["head third"] == 100 * float(right[:, labels < 7].double().mean())
+    assert parts["middle third"] == 100 * float(right[:, (labels >= 7) & (labels <= 13)].double().mean())
     assert parts["tail third"] == 100 * float(right[:, labels > 13].double().mean())
 
 
