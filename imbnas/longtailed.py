@@ -5,8 +5,8 @@
 `longtailed.csv` holds every retraining of a path of the fixed set, of every profile and space. The other tables are of
 the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another, both
 as `…-allowed.csv` among the paths that a search may choose; `repeatability.csv` how alike two super-networks rank,
-`premise.csv` one target against another, `ceiling.csv` what the noise of the seed leaves. `domain.csv` is of the
-one-cell space: its cells, retrained, beside what is published of them.
+`crossed.csv` scores taken on another target, `premise.csv` one target against another, `ceiling.csv` what the noise of
+the seed leaves. `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
 """
 
 import itertools
@@ -22,6 +22,7 @@ from imbnas.grid import leading
 from imbnas.premise import ceiling, premise, targets_of
 from imbnas.quality import (
     ACCURACIES,
+    crossed,
     differences,
     largest_allowed,
     quality,
@@ -94,6 +95,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         "differences": differences(found),
         "differences-allowed": differences(found, cap=cap),
         "repeatability": repeatability(found),
+        "crossed": crossed(found),
         "premise": premise(retrained_paths(found)),
         "ceiling": ceilings(found),
         "domain": domain(retrained_paths(leading(results, space=SPACE).found)),

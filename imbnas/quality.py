@@ -194,9 +194,38 @@ def differences(
     return frame.assign(corrected=over_seeds(frame).groupby("target").p.transform(holm))
 
 
+def crossed(found: Iterable[Record], repeats: int = REPEATS) -> pd.DataFrame:
+    """Does it matter which target a score was taken on? Scores taken on another one, held against a target's paths.
+
+    One row per target, procedure, target `scored_on` and seed: tau of those scores to the retrained accuracies, and
+    `change`, what that is more than the tau of the same procedure's scores on the target itself, on the same draws of
+    paths; `p` as in `differences`. Only procedures that have scored on both; targets of fewer than ten paths have none.
+    """
+    found, seen = list(found), Seen()
+    runs = retrained_paths(found, seen)
+    scored, rows = scores_of(found, seen), []
+    for target in sorted(set(runs.target)):
+        paths = first_seed(runs, target)
+        truth, cost = paths.overall, paths.macs.astype(float)
+        for other in sorted({on for on, _, _ in scored} - {target, "any"}) if enough(truth) else ():
+            pairs = {
+                (procedure, seed): (scored[other, procedure, seed], scored[target, procedure, seed])
+                for on, procedure, seed in sorted(scored)
+                if on == other and (target, procedure, seed) in scored
+            }
+            for procedure, seed, chosen in with_means(pairs):
+                row = {"target": target, "procedure": procedure, "scored_on": other, "seed": seed, "paths": len(truth)}
+                there = summary(mean_taus([away for away, _ in chosen], truth, cost, repeats))
+                moved = compared(chosen, truth, cost, repeats)
+                changes = {"change": moved["tau"], "change_low": moved["low"], "change_high": moved["high"]}
+                rows.append(row | there | changes | {"p": moved["p"]})
+    figures = [*FIGURES, "change", "change_low", "change_high", "p"]
+    return pd.DataFrame(rows, columns=["target", "procedure", "scored_on", "seed", "paths", *figures])
+
+
 def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `quality` or `differences` that speak for all seeds: the mean where there is one, else the seed."""
-    what = [name for name in ("target", "procedure", "first", "second") if name in frame]
+    """Rows of `quality`, `differences` or `crossed` for all seeds: the mean where there is one, or the seed."""
+    what = [name for name in ("target", "procedure", "scored_on", "first", "second") if name in frame]
     return frame.drop_duplicates(what, keep="last")  # the mean stands after its seeds
 
 

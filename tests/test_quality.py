@@ -16,6 +16,7 @@ from imbnas.quality import (
     among_random,
     blind_regret,
     convolutions,
+    crossed,
     differences,
     holm,
     judged,
@@ -82,6 +83,22 @@ def test_two_super_networks_are_compared_procedure_by_procedure() -> None:
     assert (table.tau["P1"], table.high["P1"]) == pytest.approx((-1, -1))
     assert table.tau["P0"] == pytest.approx(kendalltau(UP, MIXED).statistic)
     assert table.low["P0"] < table.tau["P0"] < table.high["P0"]
+
+
+def test_scores_of_another_target_are_held_against_a_targets_paths() -> None:
+    """P3 scored on balance orders exp-0.01 rightly and P3 scored on exp-0.01 wrongly; P1's two seeds are averaged."""
+    found = [*paths(UP), scores_record("P3", UP, target="balance"), scores_record("P3", DOWN), scores_record("P0", UP)]
+    found += [scores_record("P1", scores, seed, on) for seed, on, scores in (
+        (0, "balance", UP), (0, "exp-0.01", UP), (1, "balance", MIXED), (1, "exp-0.01", DOWN)
+    )]  # fmt: skip
+    found.append(scores_record("control", UP, target="balance"))  # never scored on exp-0.01
+    table = crossed(found, 200).set_index(["procedure", "seed"])
+    assert sorted(table.index) == [("P1", "0"), ("P1", "1"), ("P1", "mean"), ("P3", "0")]
+    assert set(table.scored_on) == {"balance"} and set(table.target) == {"exp-0.01"} and (table.paths == 10).all()
+    assert table.loc[("P3", "0"), ["tau", "change"]].tolist() == pytest.approx([1, 2])
+    mixed = kendalltau(UP, MIXED).statistic
+    assert table.loc[("P1", "mean"), ["tau", "change"]].tolist() == pytest.approx([(1 + mixed) / 2, (mixed + 1) / 2])
+    assert crossed([*paths(UP[:9]), *found[10:]], 200).empty  # too few paths
 
 
 def test_winners_among_paths_that_nobody_chose_by_hand() -> None:
