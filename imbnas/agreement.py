@@ -1,6 +1,7 @@
 """How far the scores of the validity study agree with the published accuracies, and with what they must be compared.
 
-python -m imbnas.agreement     write results/validity/agreement.csv, which the book's prose reads
+python -m imbnas.agreement     write results/validity/agreement.csv and three tables of results/truth/, which the book's
+                               prose reads
 """
 
 import itertools
@@ -16,6 +17,7 @@ from imbnas import profiles, records
 from imbnas.benchmark import FEWEST_CELLS, SPACE, difference, distinct, kendall, naive_rankings, ranking
 from imbnas.mixture import comparable, unmixed
 from imbnas.quality import FIGURES, judged
+from imbnas.quality import compared as over_cells
 
 FOLDER = profiles.ROOT / "results" / "validity"
 Record = Mapping[str, Any]
@@ -23,6 +25,14 @@ ARM = "constant"  # whose super-networks were adapted
 GOOD = 90.0  # percent: the cells that a search would choose from
 KINDS = {"accuracy": 1, "loss": -1}  # a score is higher where it is better: the loss counts with a minus
 YARDSTICKS = ("multiply-adds", "parameters", "3×3 convolutions", "12 epochs alone")
+COUNTING = "multiply-adds"
+PAIRED = {  # after adaptation, which ranking is held against which others
+    "P0": (COUNTING,),
+    "P1": ("P0",),
+    "P2": ("P0",),
+    "P3": ("P0",),
+    "control": ("P0", "P1"),
+}
 MISSING = (
     "No record of the validity study yet.\n"
     "`papermill book/04-super-network.ipynb run.ipynb -p arm constant`\n"
@@ -140,20 +150,47 @@ def panels(study: Iterable[Record]) -> dict[str, tuple[pd.Series, pd.Series]]:
 def adapted(study: Sequence[Record], truths: Iterable[Record]) -> pd.DataFrame:
     """Scores after adaptation to balanced CIFAR-100 against its published accuracies, P0's own scores beside them.
 
-    One row per procedure and seed, P0's from the validity records of the same arm and seed; columns as `agreement`, and
-    `partial`, with its interval, which is the tau with the multiply-adds partialled out. ValueError, with the names of
-    both files, where records do not go together (`imbnas.mixture.unmixed`).
+    One row per procedure and seed; columns as `agreement`, and `partial`, with its interval, which is the tau with the
+    multiply-adds partialled out. ValueError as in `adapted_scores`.
+    """
+    scored = adapted_scores(study, truths)
+    rows = {key: agreement(scored[key], "cifar100") | without_size(scored[key]) for key in sorted(scored)}
+    index = pd.MultiIndex.from_tuples(rows, names=["procedure", "seed"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=["cells", *FIGURES])
+
+
+def adapted_scores(study: Sequence[Record], truths: Iterable[Record]) -> dict[tuple[str, int], pd.Series]:
+    """Scores by cell, of every procedure and seed, P0's from the validity records of the same arm and seed.
+
+    ValueError, with the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
     """
     told = [r for r in truths if r["config"]["target"] == "balance"]
     known = {(r["config"]["arm"]["name"], r["config"]["seed"]) for r in told}
     plain = [r for r in study if (r["config"]["arm"]["name"], r["config"]["seed"]) in known]
-    scored = {
+    return {
         (procedure_of(r), r["config"]["seed"]): scores_of(last_of(r), "accuracy")
         for r in unmixed([*plain, *told], procedure_of)
     }
-    rows = {key: agreement(scored[key], "cifar100") | without_size(scored[key]) for key in sorted(scored)}
-    index = pd.MultiIndex.from_tuples(rows, names=["procedure", "seed"])
-    return pd.DataFrame(list(rows.values()), index=index, columns=["cells", *FIGURES])
+
+
+def adapted_differences(study: Sequence[Record], truths: Iterable[Record]) -> pd.DataFrame:
+    """Tau of `first` minus tau of `second` to the published CIFAR-100 accuracies, for every seed that has both.
+
+    The same cells are drawn for both; `partial` is the difference with the multiply-adds partialled out of each.
+    ValueError as in `adapted_scores`.
+    """
+    scored, rows = adapted_scores(study, truths), []
+    for (first, seed), scores in sorted(scored.items()):
+        size = naive_rankings(scores.index)["macs"].astype(float)
+        against = {procedure: other for (procedure, of), other in scored.items() if of == seed} | {COUNTING: size}
+        for second in PAIRED.get(first, ()):
+            if second in against and len(scores) >= FEWEST_CELLS:
+                truth = distinct_truth(scores.index, "cifar100")
+                gap = over_cells([(scores, against[second])], truth, size, repeats=1000)
+                if second == COUNTING:  # size itself has nothing left
+                    gap |= dict.fromkeys(("partial", "partial_low", "partial_high"))
+                rows.append({"first": first, "second": second, "seed": seed, "cells": len(scores)} | gap)
+    return pd.DataFrame(rows, columns=["first", "second", "seed", "cells", *FIGURES])
 
 
 def procedure_of(record: Record) -> str:
@@ -244,8 +281,18 @@ def repeats(study: Iterable[Record], truths: Iterable[Record]) -> pd.DataFrame:
 
 
 def adapted_csv(study: Sequence[Record], truths: Sequence[Record]) -> str:
-    """`adapted` for all cells, a line per procedure and seed."""
-    return adapted(study, truths).to_csv(float_format="%.4f")
+    """`adapted` for all cells, a line per procedure and seed, and one for counting multiply-adds."""
+    rows = adapted(study, truths).reset_index()
+    cells = next(iter(adapted_scores(study, truths).values()), pd.Series(dtype=float)).index
+    if len(cells) >= FEWEST_CELLS:
+        counted = yardsticks(cells, "cifar100").loc[[COUNTING]].assign(procedure=COUNTING, seed="", cells=len(cells))
+        rows = pd.concat([rows.astype({"seed": object}), counted])
+    return rows.to_csv(index=False, float_format="%.4f")
+
+
+def adapted_differences_csv(study: Sequence[Record], truths: Sequence[Record]) -> str:
+    """`adapted_differences` as CSV."""
+    return adapted_differences(study, truths).to_csv(index=False, float_format="%.4f")
 
 
 def repeats_csv(study: Iterable[Record], truths: Iterable[Record]) -> str:
@@ -258,6 +305,7 @@ def main(folder: Path = FOLDER) -> None:
     study, truths = records.read(folder, "validity"), records.read(folder.parent / "truth", "truth")
     records.write_text(folder / "agreement.csv", as_csv(study))
     records.write_text(folder.parent / "truth" / "agreement.csv", adapted_csv(study, truths))
+    records.write_text(folder.parent / "truth" / "differences.csv", adapted_differences_csv(study, truths))
     same = [r for r in study if r["config"]["arm"]["name"] == ARM]
     records.write_text(folder.parent / "truth" / "repeats.csv", repeats_csv(same, truths))
 

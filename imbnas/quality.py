@@ -14,7 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles, ranking
+from imbnas.benchmark import bootstrap_draws, bootstrap_taus, kendall, percentiles, ranking
 from imbnas.correlation import partial_tau
 from imbnas.evidence import Seen
 
@@ -199,7 +199,8 @@ def crossed(found: Iterable[Record], repeats: int = REPEATS) -> pd.DataFrame:
 
     One row per target, procedure, target `scored_on` and seed: tau of those scores to the retrained accuracies, and
     `change`, what that is more than the tau of the same procedure's scores on the target itself, on the same draws of
-    paths; `p` as in `differences`. Only procedures that have scored on both; targets of fewer than ten paths have none.
+    paths; `p` as in `differences`. `alike` is the tau between the two scores, over all scored paths. Only procedures
+    that have scored on both; targets of fewer than ten paths have none.
     """
     found, seen = list(found), Seen()
     runs = retrained_paths(found, seen)
@@ -218,8 +219,9 @@ def crossed(found: Iterable[Record], repeats: int = REPEATS) -> pd.DataFrame:
                 there = summary(mean_taus([away for away, _ in chosen], truth, cost, repeats))
                 moved = compared(chosen, truth, cost, repeats)
                 changes = {"change": moved["tau"], "change_low": moved["low"], "change_high": moved["high"]}
-                rows.append(row | there | changes | {"p": moved["p"]})
-    figures = [*FIGURES, "change", "change_low", "change_high", "p"]
+                alike = np.mean([kendall(away, own.to_dict()) for away, own in chosen])
+                rows.append(row | there | changes | {"p": moved["p"], "alike": alike})
+    figures = [*FIGURES, "change", "change_low", "change_high", "p", "alike"]
     return pd.DataFrame(rows, columns=["target", "procedure", "scored_on", "seed", "paths", *figures])
 
 

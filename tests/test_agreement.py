@@ -112,6 +112,21 @@ def test_an_adaptation_is_compared_with_the_super_network_that_it_started_from()
     assert agreement.adapted([plain], [told]).index.tolist() == [("P0", 0), ("P1", 0)]
 
 
+def test_procedures_are_held_against_each_other_and_against_counting() -> None:
+    """P0 is the truth itself and the control its reverse, so that they differ by 2, and P0 from counting by 1 − τ."""
+    plain = record([cifar100 := distinct().cifar100.loc[sample_cells(40)]])
+    config = plain["config"] | {"procedure": "control", "target": "balance", "data": "cifar100", "recipe": {}}
+    told = {"file": "c.json", "config": config, "results": {"accuracy": dict(-cifar100)}}
+    table = agreement.adapted_differences([plain], [told]).set_index(["first", "second"])
+    assert list(table.index) == [("P0", "multiply-adds"), ("control", "P0")] and (table.cells == 40).all()
+    assert table.tau["control", "P0"] == table.low["control", "P0"] == pytest.approx(-2)
+    counted = agreement.yardsticks(cifar100.index, "cifar100").tau["multiply-adds"]
+    assert table.tau["P0", "multiply-adds"] == pytest.approx(1 - counted)
+    assert np.isnan(table.partial["P0", "multiply-adds"]) and table.partial["control", "P0"] == pytest.approx(-2)
+    last = agreement.adapted_csv([plain], [told]).splitlines()[-1]
+    assert last.startswith(f"multiply-adds,,40,{counted:.4f}")
+
+
 def test_two_arms_are_not_two_seeds_of_one_procedure() -> None:
     study = [of_file("a.json", record([TRUTH])), of_file("b.json", record([TRUTH], 1, "annealed"))]
     with pytest.raises(ValueError, match="b.json has another arm.name of P0 than a.json .annealed and constant"):
@@ -160,6 +175,13 @@ def test_the_committed_table_of_adaptation_is_what_the_raw_scores_say() -> None:
     study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
     table = folder / "agreement.csv"
     assert not truths or table.read_text() == agreement.adapted_csv(study, truths), "run python -m imbnas.agreement"
+
+
+def test_the_committed_differences_after_adaptation_are_what_the_raw_scores_say() -> None:
+    folder = agreement.FOLDER.parent / "truth"
+    study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
+    text = agreement.adapted_differences_csv(study, truths)
+    assert not truths or (folder / "differences.csv").read_text() == text, "run python -m imbnas.agreement"
 
 
 def test_the_committed_table_of_repeats_is_what_the_raw_scores_say() -> None:

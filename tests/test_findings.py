@@ -25,7 +25,10 @@ def test_the_super_network_is_not_shown_to_rank_better_than_counting(seed: int) 
 def test_scores_on_other_classes_lost_the_ranking_where_the_truth_is_published(seed: int) -> None:
     tau = pd.read_csv(RESULTS / "truth" / "agreement.csv").set_index(["procedure", "seed"])
     assert tau.low["P0", seed] > max(tau.high[p, seed] for p in ("P1", "P2", "control") if (p, seed) in tau.index)
-    assert contains_zero(tau.loc["control", 0])  # a classifier per cell does not bring it back
+    assert contains_zero(tau.loc["control", 0]) and tau.partial_low["control", 0] > 0
+    gaps = pd.read_csv(RESULTS / "truth" / "differences.csv").set_index(["first", "second", "seed"])
+    assert gaps.low["control", "P1", 0] > 0 and gaps.high["control", "P0", 0] < -0.5  # a classifier per cell: a little
+    assert 0 < gaps.low["P0", "multiply-adds", seed] < gaps.tau["P0", "multiply-adds", seed] < 0.1
     assert tau.partial_low["P0", seed] > 0.4 and tau.partial_high["P1", seed] < 0.2  # and not for its size
 
 
@@ -73,13 +76,14 @@ def test_scores_on_the_target_ranked_worse_than_the_sources_own() -> None:
 
 
 def test_it_is_not_the_training_of_a_backbone_that_costs() -> None:
-    """The control trains no backbone and ranks worst; no adapted network ranks worse than it."""
+    """The control trains no backbone and ranks lowest of the five; no trained backbone ranks worse than it."""
     found = of_the_long_tail("differences")
     ranked = pd.read_csv(RESULTS / "benchmark" / "ranking.csv", dtype={"seed": str})
     means = ranked[(ranked.target == "exp-0.01") & (ranked.seed == "mean")].set_index("procedure").tau
     assert means[["P0", "P1", "P2", "P3", "control"]].idxmin() == "control"
     assert all(found.high[adapted, "control", "mean"] > 0 for adapted in ("P1", "P2", "P3"))
     assert found.low["P2", "control", "mean"] > 0 and found.corrected["P2", "control", "mean"] < 0.05
+    assert contains_zero(found.loc["P1", "control", "mean"]) and found.corrected["P3", "control", "mean"] > 0.05
 
 
 def test_all_questions_of_page_11_counted_together() -> None:
@@ -150,14 +154,16 @@ def test_p1_repeats_over_super_networks_as_p0_does() -> None:
     assert alike.tau[["P0", "P1", "P2", "control"]].between(0.5, 0.7).all() and alike.tau["P3"] < 0.5
 
 
-def test_it_is_not_the_tail_that_costs_p1_and_the_control_their_order() -> None:
-    """Scored on balance they order the long tail's paths no better; for P3 one super-network says so, and not both."""
+def test_p1_hardly_notices_the_tail() -> None:
+    """Scored on balance it says nearly the same, and orders the tail's paths no better; of P3 two networks differ."""
     away = pd.read_csv(RESULTS / "benchmark" / "crossed.csv", dtype={"seed": str})
     away = away[(away.target == "exp-0.01") & (away.scored_on == "balance")].set_index(["procedure", "seed"])
+    alike = pd.read_csv(RESULTS / "benchmark" / "repeatability.csv").set_index(["target", "procedure"]).tau
     for procedure, seed in (("P1", "mean"), ("P1", "0"), ("P1", "1"), ("control", "0")):
         row = away.loc[procedure, seed]
         assert row.paths == 48 and row.change < 0 and contains_zero(row, "change_low", "change_high")
-        assert row.change_high < 0.05 and contains_zero(row)  # "at the most a few hundredths"
+        assert row.change_high < 0.05 and row.alike > 0.8 > alike["exp-0.01", procedure]
+    assert away.alike["P2", "0"] < 0.6 and contains_zero(away.loc["P2", "0"], "change_low", "change_high")
     assert contains_zero(away.loc["P3", "mean"], "change_low", "change_high")
     assert away.change_low["P3", "0"] > 0 and contains_zero(away.loc["P3", "1"], "change_low", "change_high")
 

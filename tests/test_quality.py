@@ -98,6 +98,8 @@ def test_scores_of_another_target_are_held_against_a_targets_paths() -> None:
     assert table.loc[("P3", "0"), ["tau", "change"]].tolist() == pytest.approx([1, 2])
     mixed = kendalltau(UP, MIXED).statistic
     assert table.loc[("P1", "mean"), ["tau", "change"]].tolist() == pytest.approx([(1 + mixed) / 2, (mixed + 1) / 2])
+    assert table.alike["P3", "0"] == pytest.approx(-1)
+    assert table.alike["P1", "mean"] == pytest.approx((1 - mixed) / 2)  # alike, and MIXED against DOWN
     assert crossed([*paths(UP[:9]), *found[10:]], 200).empty  # too few paths
 
 
