@@ -287,7 +287,7 @@ def enough(truth: pd.Series) -> bool:
 def judged(
     rankings: Sequence[pd.Series], truth: pd.Series, cost: pd.Series, repeats: int = REPEATS, name: str = "scores"
 ) -> dict[str, float]:
-    """Tau, plain and with the cost partialled out, and regret of one ranking or of several on average.
+    """Tau, plain and with the size partialled out, and regret of one ranking or of several on average.
 
     ValueError that says whose scores can't be ranked, and why.
     """

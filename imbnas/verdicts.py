@@ -216,7 +216,7 @@ def pair_in_words(row: Mapping[str, Any]) -> str:
     return (
         f"{where}, {row['paths']} paths: τ = {plain(row['tau'])} {interval(row, 'low', 'high')}, Spearman "
         f"{plain(row['spearman'])} {interval(row, 'spearman_low', 'spearman_high')}, and τ = {plain(row['partial'])} "
-        f"{interval(row, 'partial_low', 'partial_high')} with the cost partialled out."
+        f"{interval(row, 'partial_low', 'partial_high')} with the size partialled out."
     )
 
 

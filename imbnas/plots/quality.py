@@ -62,7 +62,7 @@ def between_targets(frame: pd.DataFrame, ceilings: Mapping[str, float]) -> Axes:
         if row.first != row.second and row.first_part == row.second_part == "overall":
             ax.plot([lower, lower], [place - 0.35, place + 0.35], color=ORANGE, linewidth=2, linestyle="--")
     ax.plot([], [], "o-", color=BLUE, label="τ")
-    ax.plot([], [], "s-", color=QUIET, markerfacecolor="white", label="with the cost partialled out")
+    ax.plot([], [], "s-", color=QUIET, markerfacecolor="white", label="with the size partialled out")
     if (rows["first"] != rows.second).any() and any(not np.isnan(value) for value in ceilings.values()):
         ax.plot([], [], "--", color=ORANGE, label="ceiling")
     ax.figure.legend(loc="outside lower center", ncols=3)
