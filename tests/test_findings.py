@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from imbnas import profiles, records
-from imbnas.evidence import binomial_error, retrainings
-from imbnas.quality import differences, holm, largest_allowed, over_seeds
+from imbnas.evidence import binomial_error, retrainings, table_2
+from imbnas.quality import among_random, differences, holm, largest_allowed, over_seeds, retrained_paths
 
 RESULTS = profiles.ROOT / "results"
 
@@ -236,13 +236,31 @@ def test_thirds_of_the_first_pair_of_the_premise() -> None:
     assert [part for part in both.index if both.partial_low[part] > 0] == ["middle"]
 
 
-def test_the_second_column_of_table_2_tells_paths_apart() -> None:
-    runs = retrainings(records.read(RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1", "retrain"))
-    second = runs[(runs.target == "step-0.01") & (runs.seed == 0)].set_index("procedure").accuracy
-    assert (second.idxmax(), second.idxmin()) == ("P2", "P1") and second["P1"] < second["P0"] < second["P2"]
+def test_table_2_of_one_seed_tells_paths_apart_and_no_procedures() -> None:
+    folder = RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1"
+    found = records.read(folder)
+    runs = retrainings([r for r in found if r["stage"] == "retrain"])
+    table = runs[runs.seed == 0].pivot_table(index="procedure", columns="target", values="accuracy")
+    table = table.loc[["P0", "P1", "P2", "P3"]]
+    assert table.idxmax().to_dict() == {"balance": "P1", "exp-0.1": "P3", "exp-0.01": "P3", "step-0.01": "P2"}
+    assert table["step-0.01"].idxmin() == "P1" and table.notna().all(axis=None)
+    ahead = table.loc["P1"] - table.loc["P2"]
+    assert (ahead.drop("step-0.01") > 0).all() and (table.loc["P0"] > table.loc["P3"])[["balance", "step-0.01"]].all()
+    told = {"P1 − P0": table.loc["P1"] - table.loc["P0"], "P1 − P2": ahead}
+    assert [f"{told[pair][target]:.2f}" for pair, target in (
+        ("P1 − P0", "step-0.01"), ("P1 − P2", "step-0.01"), ("P1 − P2", "balance")
+    )] == ["-2.55", "-3.86", "2.67"]  # fmt: skip
+    assert f"{told['P1 − P0'].drop('balance').mean():.2f}" == "-0.96"
     seed_sd = pd.read_csv(RESULTS / "benchmark" / "ceiling.csv").set_index("target").seed_sd["exp-0.01"].iloc[0]
-    error = 2**0.5 * (binomial_error(second["P0"]) ** 2 + seed_sd**2) ** 0.5
-    assert (second["P0"] - second["P1"]) / error == pytest.approx(3, abs=0.3)
+    images = 2**0.5 * binomial_error(25.0)
+    error = (images**2 + 2 * seed_sd**2) ** 0.5
+    assert (f"{images:.2f}", f"{seed_sd:.2f}", f"{error:.2f}") == ("0.61", "0.42", "0.85")
+    assert 2.55 / error == pytest.approx(3, abs=0.1) and 3 < 3.86 / error < 5
+    chosen_by_nobody = among_random(retrained_paths(found), table_2(runs), largest_allowed(found))
+    there = chosen_by_nobody[(chosen_by_nobody.target == "exp-0.01") & (chosen_by_nobody.procedure == "P1")].iloc[0]
+    assert 0 < there.accuracy - there["mean"] < 2 and there.better > 0
+    resnet = records.read_one(folder / "baseline-resnet32-drw-exp-0.01-s0.json")["results"]["test"]["overall"]
+    assert resnet > table["exp-0.01"].max() + 2
 
 
 def test_in_the_grids_space_the_untrained_ranking_is_another_one() -> None:
