@@ -220,7 +220,9 @@ def test_what_moves_a_ranking_and_what_may_be_luck() -> None:
     assert (moved.loc["fair-brief"].change_low > 0).all() and len(moved.loc["fair-brief"]) == 2
     clip = moved.loc[("no-clip-brief", 0)]
     assert clip.change_high < 0 and -clip.change < 1.2 * seed
-    first = moved.xs(0, level="seed").drop("two-cells-brief")
+    tracked = moved.loc["tracked-brief"]
+    assert contains_zero(tracked.loc[0], "change_low", "change_high") and tracked.change_high[1] < 0
+    first = moved.xs(0, level="seed").drop(["two-cells-brief", "tracked-brief"])
     assert first["mean"].corr(first.tau, "spearman") > 0.7  # where paths score higher, they mostly rank better
     level, tau = first["mean"], first.tau
     assert abs(level["cosine-brief"] - level["rate-0.1-brief"]) < 0.1 < tau["rate-0.1-brief"] - tau["cosine-brief"]
