@@ -329,7 +329,7 @@ use rule validity_arm as brief_arm with:
 
 
 # adaptation held against published accuracies: P1 with one thing changed at a time, and P2
-TRUTHS = ["constant-P1-balance", "constant-P1-exp-0.01", "constant-P2-balance"]
+TRUTHS = ["constant-P1-balance", "constant-P1-exp-0.01", "constant-P2-balance", "constant-control-balance"]
 PROBES = [f"constant-P1-{variant}-balance" for variant in VALIDITY["truth"]["variants"]]
 PROBES += ["constant-P1-on-cifar10-exp-0.01", "hundred-P1-on-cifar10-balance"]
 
