@@ -328,7 +328,7 @@ use rule validity_arm as brief_arm with:
     wildcard_constraints: home="brief", arm="|".join(VALIDITY["brief"])
 
 
-# adaptation held against published accuracies: P1 with one thing changed at a time, and P2
+# adaptation held against published accuracies: P1 with one thing changed at a time, P2 and the control
 TRUTHS = ["constant-P1-balance", "constant-P1-exp-0.01", "constant-P2-balance", "constant-control-balance"]
 PROBES = [f"constant-P1-{variant}-balance" for variant in VALIDITY["truth"]["variants"]]
 PROBES += ["constant-P1-on-cifar10-exp-0.01", "hundred-P1-on-cifar10-balance"]

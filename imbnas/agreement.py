@@ -25,7 +25,7 @@ ARM = "constant"  # whose super-networks were adapted
 GOOD = 90.0  # percent: the cells that a search would choose from
 KINDS = {"accuracy": 1, "loss": -1}  # a score is higher where it is better: the loss counts with a minus
 YARDSTICKS = ("multiply-adds", "parameters", "3×3 convolutions", "12 epochs alone")
-COUNTING = "multiply-adds"
+COUNTING = YARDSTICKS[0]
 PAIRED = {  # after adaptation, which ranking is held against which others
     "P0": (COUNTING,),
     "P1": ("P0",),

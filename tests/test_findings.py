@@ -222,6 +222,7 @@ def test_what_moves_a_ranking_and_what_may_be_luck() -> None:
     assert clip.change_high < 0 and -clip.change < 1.2 * seed
     tracked = moved.loc["tracked-brief"]
     assert contains_zero(tracked.loc[0], "change_low", "change_high") and tracked.change_high[1] < 0
+    assert of_the_long_tail("differences").tau["P0", "P0-tracked", "0"] > -tracked.change.min()
     first = moved.xs(0, level="seed").drop(["two-cells-brief", "tracked-brief"])
     assert first["mean"].corr(first.tau, "spearman") > 0.7  # where paths score higher, they mostly rank better
     level, tau = first["mean"], first.tau
