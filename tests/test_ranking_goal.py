@@ -67,9 +67,10 @@ def test_what_belongs_to_no_profile_is_planned(tmp_path: Path) -> None:
         "landscape": 1,
         "total": 2 * len(brief) + 2,
     }
-    # 3 plain ones, 6 variants, one of them on the long tail too, and from another source; two arms are their backbones
+    # 4 plain ones (the control is one), 6 variants, one of them on the long tail too, and from another source; two arms
+    # are their backbones
     planned = plan("truth", *settings)
-    assert planned["truth_record"] == 2 * 11 and planned["validity_arm"] == 2 * 2
+    assert planned["truth_record"] == 2 * 12 and planned["validity_arm"] == 2 * 2
 
 
 @pytest.mark.slow
