@@ -14,6 +14,7 @@ from imbnas.evaluation import class_worth, rank
 from imbnas.models import SuperNet
 from imbnas.space import CellSpace
 from imbnas.stages.common import Run, load_target
+from imbnas.stages.gate import scored_images
 
 COUNTS = {"cat": 40, "dog": 12, "owl": 3}
 CPU = torch.device("cpu")
@@ -48,6 +49,17 @@ def test_benchmarks_hold_validation_out() -> None:
 def test_every_class_is_worth_the_same() -> None:
     labels = torch.tensor([0, 0, 0, 0, 2, 2])
     assert class_worth(labels).tolist() == [0.75] * 4 + [1.5] * 2
+
+
+def test_the_gate_knows_how_sure_a_mean_over_unequal_classes_is(folder: Path) -> None:
+    """Its variance by hand: p (1 - p) / C^2 sum 1 / n_c, which so many independent images would have."""
+    run = Run("smoke", target_data=str(folder), target="natural")
+    target = load_target(str(folder), "natural", 0, CPU)
+    counts = torch.bincount(target.dataset.train_labels[target.split.validation]).tolist()
+    assert counts == [8, 2, 1]
+    assert scored_images(run, target) == pytest.approx(9 / (1 / 8 + 1 / 2 + 1 / 1))
+    balanced = load_target("glyphs10", "balance", 0, CPU)
+    assert scored_images(run, balanced) == run.settings.scoring.images < len(balanced.split.validation)
 
 
 def test_scores_are_means_over_classes_where_asked() -> None:

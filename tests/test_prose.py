@@ -16,7 +16,9 @@ def results(tmp_path: Path) -> Path:
     for seed, accuracy in enumerate((41.0, 42.5)):
         record = {"results": {"test": {"overall": accuracy, "exp-0.01": [1, 2]}}}
         (tmp_path / f"run-s{seed}.json").write_text(json.dumps(record))
-    (tmp_path / "table.csv").write_text("procedure,target,accuracy\nP0,balance,52\nP1,exp-0.01,42.37\n")
+    (tmp_path / "table.csv").write_text(
+        "procedure,target,accuracy,change\nP0,balance,52,-0.04\nP1,exp-0.01,42.37,47.9\n"
+    )
     return tmp_path
 
 
@@ -30,6 +32,8 @@ def results(tmp_path: Path) -> Path:
         ("run-s1.json results/test/exp-0.01/1 d", "2"),
         ("table.csv P1,exp-0.01/accuracy .1f", "42.4"),
         ("table.csv P0/accuracy +.0f", "+52"),
+        ("table.csv P1,exp-0.01/change d", "48"),
+        ("table.csv P0/change .1f", "0.0"),
     ],
 )
 def test_reads(results: Path, source: str, shown: str) -> None:

@@ -197,6 +197,16 @@ class TestSlice:
         machine.plan(step("long", "time.sleep(60)"))
         assert machine.slice("--seconds", "1") == {"long": "unfinished"}
 
+    def test_what_was_killed_may_be_killed_again(self, tmp_path: Path) -> None:
+        """As where a signal ends a slice between its kill and its next look."""
+        (tmp_path / "code").mkdir()
+        steps = [step(name, "time.sleep(60)") for name in ("one", "two")]
+        part = record_run.Slice(steps, tmp_path, 60, 2, time.monotonic())
+        part.fill()
+        for _ in range(2):
+            part.kill()
+        assert [process.returncode for _, process in part.running.values()] == [-9, -9]
+
     def test_what_has_no_time_to_work_is_not_begun(self, machine: Machine) -> None:
         machine.plan(leaving("a"))
         assert machine.slice("--seconds", "5") == {"a": "waiting"}

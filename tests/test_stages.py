@@ -12,7 +12,7 @@ from imbnas.models import ResNet32
 from imbnas.space import CellSpace, parse_space
 from imbnas.stages import common
 from imbnas.stages.common import Clock, named_generator
-from imbnas.stages.gate import figures
+from imbnas.stages.gate import figures, random_paths
 from imbnas.stages.retrain import retrain_config, train_and_test
 from imbnas.stages.search import search_config
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
@@ -88,6 +88,12 @@ def test_the_clock_counts_the_part_under_way():
         assert clock.over
 
 
+def test_the_gate_draws_as_many_paths_as_it_is_asked_for(tmp_path):
+    """64 architectures, 24 draws of which would hit some twice."""
+    drawn = random_paths(run(tmp_path, space="macro-w32-1-1-1"), 24)
+    assert len(set(drawn)) == len(drawn) == 24
+
+
 def test_the_gate_judges_agreement_and_spread(tmp_path, tiny):
     one = run(tmp_path)
     stages.supernet(one)
@@ -96,7 +102,6 @@ def test_the_gate_judges_agreement_and_spread(tmp_path, tiny):
     first, second, p0 = (results["scores"][name] for name in ("P1-s0", "P1-s1", "P0"))
     assert len(results["paths"]) == len(first) == len(p0) == 12
     assert results["spread"] == pytest.approx(statistics.stdev(first), rel=1e-5)
-    assert results["rankings_agree"] == ((results["tau_between_seeds"] or 0) >= 0.5)
     assert set(record["cost"]["seconds"]) == {"adaptation", "scoring"}
 
 

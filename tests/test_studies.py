@@ -1,6 +1,9 @@
 """Chapters whose stage belongs to no profile, and the search on the landscape that is known."""
 
+import contextlib
 import json
+from collections.abc import Callable
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
@@ -9,9 +12,14 @@ import numpy as np
 import pytest
 
 from imbnas import records, stages
+from imbnas.profiles import Scoring
 from imbnas.stages import batch, study, truth, validity
 from imbnas.stages.landscape import Budget, best_so_far, landscape, published, repeat, summary, with_noise
 from imbnas.stages.validity import arms
+from imbnas.training import Recipe
+
+# the package names its functions as these modules
+truth_stage, validity_stage = (import_module(f"imbnas.stages.{name}") for name in ("truth", "validity"))
 
 
 def test_a_study_gets_its_options_and_nothing_else(capsys: pytest.CaptureFixture) -> None:
@@ -79,6 +87,51 @@ def test_the_chapter_on_p1_hands_the_truth_what_it_was_given(monkeypatch: pytest
 def test_an_unknown_arm_is_refused() -> None:
     with pytest.raises(ValueError, match=f'validity arm is "constnat"; expected one of {", ".join(arms())}'):
         validity("constnat")
+
+
+@pytest.fixture
+def tiny_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every arm, every variant and every adaptation of the study is one of a few steps on glyphs."""
+    recipe, scoring = Recipe(4, 0.05, unit="steps", batch_size=16), Scoring(1, 32, 32)
+    small = {"data": "glyphs10", "channels": 4, "cells": 12, "early_cells": 10, "measure": (0.5,)}
+    arm = validity_stage.Arm("tiny", recipe, precision="float32", scoring=scoring, **small)
+    for stage in (validity_stage, truth_stage):
+        monkeypatch.setattr(stage, "arm_called", lambda name: arm)
+    monkeypatch.setattr(truth_stage, "variant_called", lambda name: truth_stage.Variant(data="glyphs10", cells=12))
+    monkeypatch.setattr(truth_stage, "adaptation_recipe", lambda procedure: recipe)
+
+
+def in_parts(stage: Callable[..., dict], *arguments: str, **options: str) -> tuple[dict, int]:
+    """The record of a stage that is stopped as soon as its time is over, and how often it was."""
+    for stops in range(100):
+        with contextlib.suppress(stages.Unfinished):
+            return stage(*arguments, **options, max_seconds=0.0), stops
+    raise AssertionError("it never ends")
+
+
+def test_an_arm_in_parts_leaves_the_same_record_and_knows_what_it_cost(tmp_path: Path, tiny_arm: None) -> None:
+    whole = validity("tiny", out=str(tmp_path / "whole" / "results"))
+    parts, stops = in_parts(validity, "tiny", out=str(tmp_path / "parts" / "results"))
+    assert stops >= 3 and records.equal(whole, parts)
+    assert [len(moment["accuracy"]) for moment in whole["results"]["moments"]] == [10, 12]
+    assert [moment.keys() for moment in whole["results"]["moments"]] == [{"step", "accuracy", "loss"}] * 2
+    assert all(seconds > 0 for seconds in parts["cost"]["seconds"].values())
+    assert set(parts["cost"]["seconds"]) == {"training", "scoring"}
+
+
+@pytest.mark.parametrize("procedure", ["control", "P1", "P2", "P3"])
+def test_time_ends_the_training_of_the_source_too(tmp_path: Path, tiny_arm: None, procedure: str) -> None:
+    whole = truth("tiny", procedure, out=str(tmp_path / "whole" / "results"))
+    parts, stops = in_parts(truth, "tiny", procedure, out=str(tmp_path / "parts" / "results"))
+    assert stops >= (3 if procedure == "control" else 6) and records.equal(whole, parts)
+    assert len(whole["results"]["accuracy"]) == 12
+
+
+def test_plain_cross_entropy_differs_from_p1_by_the_loss_alone(tmp_path: Path, tiny_arm: None) -> None:
+    """On balanced images all weights are one, and so nothing differs."""
+    p1, plain = (truth("tiny", name, out=str(tmp_path / "results"))["results"] for name in ("P1", "P1-ce"))
+    assert p1["accuracy"] == plain["accuracy"]
+    assert p1["loss"] == pytest.approx(plain["loss"], rel=1e-5)
 
 
 def test_best_so_far_keeps_the_first_of_equals() -> None:

@@ -219,6 +219,21 @@ def test_a_loss_that_is_not_finite_names_step_and_path_and_keeps_the_last_good_s
     assert all(torch.isfinite(value).all() for value in tensors.values() if value.is_floating_point())
 
 
+@pytest.mark.parametrize("last", [3, 10])
+def test_an_update_that_overflows_is_neither_saved_nor_returned(tmp_path, last):
+    """The loss of the step was sound; its gradient was not."""
+    checkpoint = tmp_path / "training.safetensors"
+    net, sampler, batches = prepared()
+    net.train()
+    steps = []
+    net.classifier.weight.register_hook(lambda gradient: gradient * (float("inf") if len(steps) == 2 else 1))
+    options = {"checkpoint": checkpoint, "checkpoint_seconds": 0.0, "on_step": steps.append}
+    with pytest.raises(NotFinite, match="classifier.weight is not finite after 3 steps"):
+        fit(net, lambda x: net(x, sampler()), batches, Recipe(last, 0.1, unit="steps"), **options)
+    tensors, _ = load_tensors(checkpoint)
+    assert all(torch.isfinite(value).all() for value in tensors.values() if value.is_floating_point())
+
+
 def test_only_named_parameters_are_trained():
     net, sampler, batches = prepared()
     net.train()

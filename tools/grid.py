@@ -121,7 +121,7 @@ def refuse_other_data(settings: dict[str, str]) -> None:
     """
     from imbnas import records
 
-    out = Path(settings.get("out", "results")) / settings["profile"]
+    out = Path(settings.get("out", "results")) / settings.get("profile", "smoke")
     for given in filter(None, (settings.get("source"), settings.get("target_data"))):
         name = Path(given).name.removesuffix(".npz")
         folders = [folder for folder in out.glob("*") if name in folder.name]

@@ -180,7 +180,8 @@ class Slice:
         """Stop what runs, whose checkpoints from before are whole."""
         for _, process in self.running.values():
             further = below(process.pid)
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # killed before, and not yet collected
+                os.killpg(process.pid, signal.SIGKILL)
             for pid in further:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

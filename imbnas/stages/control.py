@@ -22,13 +22,12 @@ def ridge_scores(
     target: Target,
     scoring: Scoring,
     generator: torch.Generator,
-    weighted: bool = True,
     images: int | None = None,
 ) -> list[float]:
     """Validation accuracy (percent) of every path under a ridge classifier of its own, fitted to the target.
 
     The classifier sees the un-augmented search-training images (`images` of them, drawn, where that is given),
-    class-weighted unless `weighted` is False.
+    class-weighted.
     """
     statistics, validation, labels = scoring_batches(target, scoring, generator)
     data, index = target.dataset, target.split.search_train.to(target.dataset.device)
@@ -36,14 +35,13 @@ def ridge_scores(
         index = index[torch.randperm(len(index), generator=generator)[:images].to(index.device)]
     train = list(eval_batches(data.train_images[index], data.mean, data.std, scoring.batch_size))
     train_labels, classes = data.train_labels[index], data.num_classes
-    weights = target.weights if weighted else None
     worth = class_worth(labels) if target.class_mean else 1.0
     found = []
     for group in batched(paths, 25):
         with autocast(data.device, scoring.precision):
             seen = features(net, list(group), statistics, [*train, *validation])
         for rows in seen:
-            predicted = predict(rows.float(), len(index), train_labels, classes, weights)
+            predicted = predict(rows.float(), len(index), train_labels, classes, target.weights)
             found.append(100 * float(((predicted == labels).double() * worth).mean()))
     return found
 

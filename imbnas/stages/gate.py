@@ -6,11 +6,23 @@ from typing import Any
 from imbnas import records
 from imbnas.adaptation import adapt_p1
 from imbnas.data import Batches
+from imbnas.evaluation import class_worth
 from imbnas.models import SuperNet
 from imbnas.space import Path
-from imbnas.stages.common import Clock, Run, Target, best_device, cost, load_target, named_generator, progress
+from imbnas.stages.common import (
+    Clock,
+    Run,
+    Target,
+    best_device,
+    cost,
+    load_target,
+    named_generator,
+    progress,
+    scoring_batches,
+)
 from imbnas.stages.search import digits, scorer, tau
 from imbnas.stages.supernet import load_source, supernet_config
+from imbnas.training import Log
 
 
 def gate_config(run: Run, paths: int) -> dict[str, Any]:
@@ -42,7 +54,14 @@ def gate(run: Run, paths: int = 24) -> dict[str, Any]:
     target = load_target(run.target_data, run.target, run.split_seed, device)
     source = load_source(run, device)
     drawn = random_paths(run, paths)
-    by_seed = {f"P1-s{seed}": classifier_scores(run, seed, source, target, drawn, config, clock) for seed in seeds(run)}
+    by_seed, spent = {}, 0.0
+    for seed in seeds(run):
+        net, log = classifier(run, seed, source, target, config, clock.deadline)
+        spent += log.seconds
+        with clock.part("scoring"):
+            draws = named_generator(run.seed, "scoring", run.target)
+            by_seed[f"P1-s{seed}"] = scorer(net, target, run.settings.scoring, draws)(drawn)
+    clock.seconds["adaptation"] = spent  # before a stop too
     with clock.part("scoring"):
         balanced = load_target(run.source, "balance", run.split_seed, device)
         of_source = named_generator(run.seed, "scoring", "balance")
@@ -64,46 +83,43 @@ def seeds(run: Run) -> tuple[int, int]:
 
 def random_paths(run: Run, count: int) -> list[Path]:
     """The same distinct paths for every seed of a space."""
-    generator = named_generator(0, "gate", "paths")
-    return list(dict.fromkeys(run.space_of_paths.sample(generator) for _ in range(count)))
+    generator, drawn = named_generator(0, "gate", "paths"), {}
+    while len(drawn) < count:
+        drawn[run.space_of_paths.sample(generator)] = None
+    return list(drawn)
 
 
-def classifier_scores(
-    run: Run,
-    seed: int,
-    source: SuperNet,
-    target: Target,
-    paths: list[Path],
-    config: dict[str, Any],
-    clock: Clock,
-) -> list[float]:
-    """The paths' scores under one P1 classifier, trained with its own seed."""
+def classifier(
+    run: Run, seed: int, source: SuperNet, target: Target, config: dict[str, Any], deadline: float | None
+) -> tuple[SuperNet, Log]:
+    """The source with a P1 classifier that was trained with its own seed."""
     settings = run.settings
     data = named_generator(seed, "gate", run.target, "data")
-    with clock.part("adaptation"):
-        net, _ = adapt_p1(
-            source,
-            target.dataset.num_classes,
-            Batches(target.dataset, target.split.search_train, settings.p1.batch_size, data),
-            settings.p1,
-            named_generator(seed, "gate", run.target),
-            target.weights,
-            precision=settings.precision,
-            checkpoint=run.work_file(config, "gate", run.target, f"classifier{seed}", split=target.split.hash),
-            deadline=clock.deadline,
-            report=progress(f"gate P1 {run.target} classifier {seed}"),
-        )
-    with clock.part("scoring"):
-        return scorer(net, target, settings.scoring, named_generator(run.seed, "scoring", run.target))(paths)
+    return adapt_p1(
+        source,
+        target.dataset.num_classes,
+        Batches(target.dataset, target.split.search_train, settings.p1.batch_size, data),
+        settings.p1,
+        named_generator(seed, "gate", run.target),
+        target.weights,
+        precision=settings.precision,
+        checkpoint=run.work_file(config, "gate", run.target, f"classifier{seed}", split=target.split.hash),
+        deadline=deadline,
+        report=progress(f"gate P1 {run.target} classifier {seed}"),
+    )
 
 
-def scored_images(run: Run, target: Target) -> int:
-    images = run.settings.scoring.images
-    return len(target.split.validation) if images is None else min(images, len(target.split.validation))
+def scored_images(run: Run, target: Target) -> float:
+    """How many images a score is as sure as: those scored, or fewer where the rare classes' count for more."""
+    _, _, labels = scoring_batches(target, run.settings.scoring, named_generator(run.seed, "scoring", run.target))
+    return len(labels) ** 2 / float((class_worth(labels) ** 2).sum()) if target.class_mean else len(labels)
 
 
-def figures(p1: list[list[float]], p0: list[float], macs: list[int], images: int) -> dict[str, Any]:
-    """Agreement between seeds, spread against its binomial standard error, and whether both are enough."""
+def figures(p1: list[list[float]], p0: list[float], macs: list[int], images: float) -> dict[str, Any]:
+    """Agreement between seeds, spread against its binomial standard error, and whether both are enough.
+
+    images: as many independent ones as a score is as sure as (`scored_images`).
+    """
     mean = statistics.fmean(p1[0])
     spread = statistics.stdev(p1[0])
     error = (mean * (100 - mean) / images) ** 0.5

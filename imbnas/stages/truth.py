@@ -100,9 +100,9 @@ def truth(
     name = "-".join([arm, procedure, *filter(None, [variant]), target, f"s{seed}"])
     kept = folder.parent / "runs" / "truth" / work_name(name, config)
     with clock.part("source"):
-        source = source_of(chosen, changed, seed, folder, device)
-    with clock.part("adaptation"):
-        net, log = adapted(procedure, source, chosen, data, recipe, seed, kept, clock.deadline)
+        source = source_of(chosen, changed, seed, folder, device, clock.deadline)
+    net, log = adapted(procedure, source, chosen, data, recipe, seed, kept, clock.deadline)
+    clock.seconds["adaptation"] = log.seconds  # before a stop too
     with clock.part("scoring"):
         scores = scored(procedure, net, chosen, changed, data)
     file = folder / ("truth" if arm == ARM and not variant else "probes") / f"{name}.json"
@@ -116,18 +116,22 @@ def adaptation_recipe(procedure: str) -> Recipe:
     return build(Recipe, entry, procedure)
 
 
-def source_of(arm: Arm, variant: Variant, seed: int, folder: Path, device: torch.device) -> SuperNet:
+def source_of(
+    arm: Arm, variant: Variant, seed: int, folder: Path, device: torch.device, deadline: float | None
+) -> SuperNet:
     """The arm's super-network after the part of its training that `variant` asks for."""
     if variant.after == 1:
-        net = trained(arm, seed, folder, device)
+        net = trained(arm, seed, folder, device, deadline)
     else:
-        net = part_trained(arm, variant.after, seed, folder, device)
+        net = part_trained(arm, variant.after, seed, folder, device, deadline)
     if not variant.last_norm:
         net.backbone.head[0], net.backbone.head[1] = nn.Identity(), nn.Identity()
     return net
 
 
-def part_trained(arm: Arm, part: float, seed: int, folder: Path, device: torch.device) -> SuperNet:
+def part_trained(
+    arm: Arm, part: float, seed: int, folder: Path, device: torch.device, deadline: float | None
+) -> SuperNet:
     """The beginning of an arm's training; its rate must be constant, or the beginning would not be one."""
     if arm.recipe.shape != "constant":
         raise ValueError(f"the arm {arm.name} anneals its rate: only an arm of constant rate can be stopped early")
@@ -135,7 +139,7 @@ def part_trained(arm: Arm, part: float, seed: int, folder: Path, device: torch.d
     steps = round(part * arm.recipe.total_steps(course.batches.steps_per_epoch))
     if steps:
         course.arm = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, length=steps, unit="steps"))
-        course.train(work_folder(course.arm, seed, folder))
+        course.train(work_folder(course.arm, seed, folder), deadline)
     return course.net
 
 
@@ -152,7 +156,7 @@ def adapted(
     """The super-network that `procedure` makes of `source` for the target."""
     if procedure == "control":
         return source, Log()
-    names = ("truth", procedure)
+    names = ("truth", procedure.removesuffix("-ce"))  # P1-ce differs from P1 by its loss alone
     draws = named_generator(seed, *names, "data")
     batches = Batches(data.dataset, data.split.search_train, recipe.batch_size, draws)
     options = {
@@ -175,8 +179,7 @@ def scored(procedure: str, net: SuperNet, arm: Arm, variant: Variant, data: Targ
     paths, generator = [net.space.from_string(cell) for cell in cells], named_generator(0, "validity", "scoring")
     if procedure == "control":
         images = study()["truth"]["ridge_images"]
-        with torch.inference_mode():
-            scores = ridge_scores(net, paths, data, arm.scoring, generator, images=images)
+        scores = ridge_scores(net, paths, data, arm.scoring, generator, images)
         return {"accuracy": dict(zip(cells, scores, strict=True))}
     statistics, validation, labels = scoring_batches(data, arm.scoring, generator)
     if variant.statistics == "source":

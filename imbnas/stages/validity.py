@@ -1,6 +1,7 @@
 """Is a super-network's ranking right? Its scores on NAS-Bench-201 cells, beside what was published of them."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,8 +164,11 @@ def identity(arm: Arm, seed: int) -> str:
     return records.identity(records.plain({"arm": arm, "seed": seed}))
 
 
-def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet:
-    """The super-network of an arm: the weights beside its record where they are kept, trained to the end where not."""
+def trained(arm: Arm, seed: int, folder: Path, device: torch.device, deadline: float | None = None) -> SuperNet:
+    """The super-network of an arm: the weights beside its record where they are kept, trained to the end where not.
+
+    deadline: as of `imbnas.training.fit`, for the training.
+    """
     weights = arm_file(arm, seed, folder, ".safetensors")
     if weights.exists():
         _, card = load_tensors(weights)
@@ -172,7 +176,7 @@ def trained(arm: Arm, seed: int, folder: Path, device: torch.device) -> SuperNet
             raise ValueError(f"{weights} is of another version of the arm {arm.name}: delete it and run the arm again")
         return load_supernet(weights, parse_space(card["space"]), device)
     course = begin(arm, seed, device)
-    course.train(work_folder(arm, seed, folder))
+    course.train(work_folder(arm, seed, folder), deadline)
     return course.net
 
 
@@ -193,17 +197,21 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
 
     def measure(step: int) -> None:
         if step in moments and not (file := kept / f"{step}.json").exists():
-            with clock.part("scoring"):
-                scores = score_cells(course.net, moments[step], course.target, chosen.scoring)
-            records.write_text(file, json.dumps(records.plain({"step": step, **scores})))
+            begin_scoring = time.monotonic()
+            scores = score_cells(course.net, moments[step], course.target, chosen.scoring)
+            seconds = time.monotonic() - begin_scoring
+            records.write_text(
+                file, json.dumps(records.plain({"seconds": seconds, "scores": {"step": step, **scores}}))
+            )
 
-    with clock.part("training and scoring"):
-        log = course.train(kept, clock.deadline, measure)
-        measure(total)
+    log = course.train(kept, clock.deadline, measure)
+    measure(total)
+    measured = [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)]
+    clock.seconds = {"training": log.seconds, "scoring": sum(one["seconds"] for one in measured)}  # before a stop too
     results = {
         "split": course.target.split.hash,
         "images": {step: step * chosen.recipe.batch_size for step in moments},
-        "moments": [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)],
+        "moments": [one["scores"] for one in measured],
     }
     file = arm_file(chosen, seed, folder, ".json")
     save_supernet(file.with_suffix(".safetensors"), course.net, identity(chosen, seed))

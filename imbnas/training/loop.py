@@ -22,13 +22,15 @@ from imbnas.losses import Deferred, weighted_cross_entropy
 from imbnas.training.checkpoint import load_tensors, save_tensors
 from imbnas.training.recipe import Recipe
 
+GENTLER = "lower the learning rate or clip the gradient; with another recipe the training begins anew"
+
 
 class Unfinished(Exception):
     """`max_seconds` were over: the checkpoint is written, and the same call continues from it."""
 
 
 class NotFinite(ArithmeticError):
-    """A loss became NaN or infinite; the last good checkpoint is kept."""
+    """A loss or a weight became NaN or infinite; the last good checkpoint is kept."""
 
 
 @dataclass
@@ -199,6 +201,8 @@ def fit(
             more = {} if on_epoch is None else on_epoch()
             run.resume_clock()
             close_epoch(run, total, report, more)
+        if due or last:
+            refuse_overflow(run)
         if due:
             run.save(checkpoint)
             saved = time.monotonic()
@@ -247,14 +251,18 @@ def collect(run: Training, pending: list[Outcome]) -> None:
     for step, (loss, right, outcome) in enumerate(zip(losses, correct, pending, strict=True), run.step - len(pending)):
         if not math.isfinite(loss):
             where = f" on path {outcome.what}" if outcome.what else ""
-            raise NotFinite(
-                f"the loss is {loss} at step {step}{where}: lower the learning rate or clip the gradient; with another "
-                "recipe the training begins anew"
-            )
+            raise NotFinite(f"the loss is {loss} at step {step}{where}: {GENTLER}")
         run.epoch.loss += loss * outcome.count
         run.epoch.correct += right
         run.epoch.images += outcome.count
     pending.clear()
+
+
+def refuse_overflow(run: Training) -> None:
+    """`NotFinite` where an update spoilt a weight although its loss was sound: nothing of it is saved or returned."""
+    for parameter, name in run.names.items():
+        if not parameter.isfinite().all():
+            raise NotFinite(f"{name} is not finite after {run.step} steps: {GENTLER}")
 
 
 def close_epoch(run: Training, total: int, report: Callable[[str], None] | None, more: Mapping[str, float]) -> None:
