@@ -109,11 +109,17 @@ class Seen:
         """ValueError where `record` does not go with those before it; `what` it is of: the procedure, if not said."""
         config, file = record["config"], str(record.get("file", "a record"))
         common = {name: str(config[name]) for name in ("data", "space", "recipe", "precision", "split_seed")}
+        self.folder(record)
         common["schema"] = str(record.get("schema"))
         common[f"split of {config['target']}"] = str(record["results"]["split"])
         for name, value in common.items():
             self.same(name, value, file)
         self.once(f"{what or config['procedure']} on {config['target']}, seed {config['seed']}", file)
+
+    def folder(self, record: Mapping[str, Any]) -> None:
+        """ValueError where `record` lies beside others than those before it: a folder is of one profile."""
+        file = str(record.get("file", "a record"))
+        self.same("folder", str(Path(file).parent), file)
 
     def same(self, name: str, value: str, file: str) -> None:
         """ValueError where an earlier file had another value by this name."""

@@ -1,7 +1,7 @@
 """The records of one grid: which of them the book shows, what its searches found, and what they cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
+from imbnas.evidence import PROCEDURES, TARGETS, Seen
+from imbnas.quality import FEWEST_PATHS
 
 LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
 HOW = "`make grid PROFILE=laptop` writes them, about two hours a seed on two cores"
@@ -39,18 +41,46 @@ class Grid:
         return [record for record in self.found if record["stage"] == stage]
 
 
-def leading(results: Path = profiles.ROOT / "results", stage: str = "retrain", space: str = "") -> Grid:
-    """The grid that the book shows: of the largest profile with a record of `stage`, the folder of its own data and
-    space; where that has none, the folder with most of them. space: only grids of this space."""
-    for profile in LEADING:
-        folders: dict[Path, list[dict[str, Any]]] = {}
-        for record in records.read(results / profile):
-            folders.setdefault(Path(record["file"]).parent, []).append(record)
-        grids = [Grid(profile, folder, found) for folder, found in folders.items() if space in ("", folder.name)]
-        if grids := [grid for grid in grids if grid.of(stage)]:
-            own = results / profile / own_place(profile, space)
-            return max(grids, key=lambda grid: (grid.folder == own, len(grid.of(stage))))
-    return Grid()
+Enough = Callable[[Grid], bool]
+
+
+def leading(
+    results: Path = profiles.ROOT / "results", stage: str = "retrain", space: str = "", enough: Enough | None = None
+) -> Grid:
+    """The grid that the book shows: of the largest profile with enough records; of the largest that has any where none
+    has enough, so that a run under way takes no page from one that is done.
+
+    stage: has records of it. space: only grids of this space. enough: what the page needs, a whole table by default
+    (`table_is_whole`, `paths_are_ranked`); any record of another `stage`.
+    """
+    shown = filter(None, (fullest(results, profile, stage, space) for profile in LEADING))
+    enough = enough or (table_is_whole if stage == "retrain" else lambda grid: True)
+    return max(shown, key=enough, default=Grid())
+
+
+def fullest(results: Path, profile: str, stage: str, space: str) -> Grid | None:
+    """Of the profile's grids with a record of `stage`, that of its own data and space, or the one with most of them."""
+    folders: dict[Path, list[dict[str, Any]]] = {}
+    for record in records.read(results / profile):
+        folders.setdefault(Path(record["file"]).parent, []).append(record)
+    grids = [Grid(profile, folder, found) for folder, found in folders.items() if space in ("", folder.name)]
+    own = results / profile / own_place(profile, space)
+    grids = [grid for grid in grids if grid.of(stage)]
+    return max(grids, key=lambda grid: (grid.folder == own, len(grid.of(stage))), default=None)
+
+
+def table_is_whole(grid: Grid) -> bool:
+    """Whether every cell of Table 2 has a record of one seed."""
+    cells = ((r["config"]["seed"], r["config"]["procedure"], r["config"]["target"]) for r in grid.of("retrain"))
+    in_table = {cell for cell in cells if cell[1] in PROCEDURES and cell[2] in TARGETS}
+    return max(Counter(seed for seed, *_ in in_table).values(), default=0) == len(PROCEDURES) * len(TARGETS)
+
+
+def paths_are_ranked(grid: Grid) -> bool:
+    """Whether one target has enough retrained paths for an interval."""
+    retrained = (r["config"] for r in grid.of("retrain") if r["config"]["procedure"] == "path")
+    by_target = Counter(target for _, target in {(config["network"], config["target"]) for config in retrained})
+    return max(by_target.values(), default=0) >= FEWEST_PATHS
 
 
 def own_place(profile: str, space: str = "") -> Path:
@@ -83,8 +113,13 @@ def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def of_one_device(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The records of the device that made most of them (of equals, the first): no mean is over seconds of two."""
-    found = list(found)
+    """The records of the device that made most of them (of equals, the first): no mean is over seconds of two.
+
+    ValueError, with the names of two files, where they are of more than one folder, and so profile, data or space.
+    """
+    found, seen = list(found), Seen()
+    for record in found:
+        seen.folder(record)
     devices = Counter(record["cost"]["device"] for record in found)
     return [record for record in found if record["cost"]["device"] == max(devices, key=devices.__getitem__)]
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.domain import SPACE, domain
-from imbnas.grid import leading
+from imbnas.grid import leading, paths_are_ranked
 from imbnas.premise import ceiling, premise, targets_of
 from imbnas.quality import (
     ACCURACIES,
@@ -87,7 +87,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     table = every_retraining(results)
     if table.empty:
         return {}
-    found = leading(results).found
+    found = leading(results, enough=paths_are_ranked).found
     cap = largest_allowed(found)
     frames = {
         "ranking": quality(found),
@@ -98,7 +98,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         "crossed": crossed(found),
         "premise": premise(retrained_paths(found)),
         "ceiling": ceilings(found),
-        "domain": domain(retrained_paths(leading(results, space=SPACE).found)),
+        "domain": domain(retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)),
     }
     texts = {f"{name}.csv": in_csv(frame) for name, frame in frames.items() if len(frame)}
     return {"longtailed.csv": table.to_csv(index=False)} | texts

@@ -113,6 +113,7 @@ def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str],
             common[f"super-network of seed {seed}"] = config["supernet"]
         if target != "any":
             common |= {"data": config["data"], f"split of {target}": record["results"]["split"]}
+        seen.folder(record)
         for name, value in common.items():
             seen.same(name, str(value), file)
         seen.once(f"scores of {procedure} on {target} target, seed {seed}", file)

@@ -1,5 +1,6 @@
 """Table 2 from records: intervals and pairs against hand-computed cases, and what a table refuses to mix."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from imbnas.evidence import (
     t_interval,
     table_2,
 )
-from imbnas.grid import Grid, costs, leading, winners
+from imbnas.grid import Grid, costs, leading, paths_are_ranked, table_is_whole, winners
+from imbnas.power import stage_seconds
+from imbnas.quality import FEWEST_PATHS
 
 
 def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012", split="a", **config) -> dict:
@@ -210,6 +213,16 @@ class TestRefusals:
         with pytest.raises(ValueError, match=rf"P1-exp-0.01-s0-a.json has another {name} than P0-exp-0.01-s0-a.json"):
             retrainings([record("P0"), record("P1", **{name: value})])
 
+    def test_another_profile_whose_recipe_is_the_same(self) -> None:
+        """Profiles may differ in the super-network alone, which no retraining's settings tell; the folder does."""
+        here, there = (
+            record(p) | {"file": f"{folder}/a-b/c/{p}.json"} for p, folder in (("P0", "x"), ("P1", "x-long"))
+        )
+        searches = [{**one, "stage": "search"} for one in (here, there)]
+        for table, found in ((retrainings, [here, there]), (costs, searches), (stage_seconds, searches)):
+            with pytest.raises(ValueError, match="x-long/a-b/c/P1.json has another folder than x/a-b/c/P0.json"):
+                table(found)
+
     def test_another_split_of_the_same_target(self) -> None:
         with pytest.raises(ValueError, match="P1-balance-s0-b.json has another split of balance than P0-balance"):
             retrainings([record("P0", "balance"), record("P1", "balance", split="b")])
@@ -231,6 +244,19 @@ class TestTheLeadingGrid:
         for profile in ("smoke", "laptop"):
             written(tmp_path / profile / "a-b" / "space", "retrain", "retrain-P0", record("P0"))
         assert leading(tmp_path).profile == "laptop"
+
+    def test_a_run_under_way_takes_no_page_from_one_that_is_done(self, tmp_path: Path) -> None:
+        for procedure, target in itertools.product(PROCEDURES, TARGETS):
+            one = record(procedure, target)
+            written(tmp_path / "laptop" / "a-b" / "space", "retrain", f"retrain-{procedure}-{target}-s0", one)
+        assert leading(tmp_path).profile == "laptop"
+        written(tmp_path / "paper" / "a-b" / "space", "retrain", "retrain-P0-exp-0.01-s0", record("P0"))
+        assert leading(tmp_path).profile == "laptop" and table_is_whole(leading(tmp_path))
+        assert leading(tmp_path, enough=paths_are_ranked).profile == "paper"  # none ranks paths: the largest leads
+        for number in range(FEWEST_PATHS):
+            path = record("path", path=f"{number:02}")
+            written(tmp_path / "laptop" / "a-b" / "space", "retrain", f"path-{number:02}-exp-0.01-s0", path)
+        assert leading(tmp_path, enough=paths_are_ranked).profile == "laptop"
 
     def test_the_fuller_folder_leads(self, tmp_path: Path) -> None:
         for folder, procedures in (("a-b", ("P0",)), ("c-d", ("P0", "P1"))):
