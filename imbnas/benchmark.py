@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import kendalltau
 from torch import Generator
 
+from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
 from imbnas.space import CellSpace
 
 SPACE = CellSpace(stages=1, channels=16, cells=5)
@@ -23,7 +23,6 @@ TABLE = Path(__file__).parent / "tables" / "nasbench201.csv.gz"
 LONGTAILED = Path(__file__).parents[1] / "results" / "benchmark" / "longtailed.csv"
 SHA256 = "54f653aff1e35c0bc3370a5978e4d97dec45781743985f380908a49f4295b42b"
 FEWEST_CELLS = 10
-MOST_IN_MATRICES = 1000  # cells whose pairs are held at once for the bootstrap
 
 Scores = Mapping[str, float] | pd.Series
 
@@ -111,7 +110,7 @@ class Difference:
 
 def kendall(scores: Scores, truth: str | Scores = "cifar10", *, above: float | None = None) -> float:
     """Kendall's tau-b between scores and truth, both by printed architecture; see `ranking`."""
-    return _tau(*_paired([scores], truth, above).T)
+    return tau_b(*_paired([scores], truth, above).T)
 
 
 def ranking(
@@ -137,7 +136,7 @@ def ranking(
         raise ValueError(f"top is {top}: expected how many of the best scored count, at least 1")
     pairs = _paired([scores], truth, above)
     taus = bootstrap_taus(pairs, bootstrap_draws(len(pairs), repeats, generator))[0]
-    return Ranking(_tau(*pairs.T), percentiles(taus, confidence), _regret(pairs, top), len(pairs))
+    return Ranking(tau_b(*pairs.T), percentiles(taus, confidence), _regret(pairs, top), len(pairs))
 
 
 def difference(
@@ -153,7 +152,7 @@ def difference(
     """The tau of `first` minus that of `second`, on the same cells, resampled together; see `ranking`."""
     rows = _paired([first, second], truth, above)
     taus = bootstrap_taus(rows, bootstrap_draws(len(rows), repeats, generator))
-    gap = _tau(rows[:, 0], rows[:, 2]) - _tau(rows[:, 1], rows[:, 2])
+    gap = tau_b(rows[:, 0], rows[:, 2]) - tau_b(rows[:, 1], rows[:, 2])
     return Difference(gap, percentiles(taus[0] - taus[1], confidence), len(rows))
 
 
@@ -240,58 +239,6 @@ def _representative(name: str) -> str:
     return _representatives()[name]
 
 
-def _tau(scores: np.ndarray, truths: np.ndarray) -> float:
-    return float(kendalltau(scores, truths).statistic)
-
-
 def _regret(rows: np.ndarray, top: int) -> float:
     best_scored = np.argsort(-rows[:, 0], kind="stable")[:top]
     return float(rows[:, -1].max() - rows[best_scored, -1].max())
-
-
-def bootstrap_draws(cells: int, repeats: int = 1000, generator: Generator | None = None) -> np.ndarray:
-    """Which cells each of `repeats` bootstrap draws takes: [repeats, cells]; default generator: seed 0."""
-    if repeats < 1:
-        raise ValueError(f"repeats is {repeats}: expected a number of bootstrap draws, at least 1")
-    generator = generator or Generator().manual_seed(0)
-    return torch.randint(cells, (repeats, cells), generator=generator).numpy()
-
-
-def bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b of every column but the last to the last, for every draw of rows: [columns - 1, draws].
-
-    A draw only changes how often each pair of cells counts, so that all draws are a few matrix products; for
-    more cells than fit into such matrices it is the plain way.
-    """
-    scores, truths = rows[:, :-1].T, rows[:, -1]
-    if len(rows) > MOST_IN_MATRICES:
-        return np.array([[_tau(score[draw], truths[draw]) for draw in draws] for score in scores])
-    places = draws + len(rows) * np.arange(len(draws))[:, None]
-    counts = np.bincount(places.ravel(), minlength=len(draws) * len(rows)).reshape(-1, len(rows)).astype(float)
-    order = _order(truths)
-    untied = _counted(order**2, counts)
-    with np.errstate(invalid="ignore"):
-        return np.array(
-            [_counted(o * order, counts) / np.sqrt(_counted(o**2, counts) * untied) for o in map(_order, scores)]
-        )
-
-
-def _order(values: np.ndarray) -> np.ndarray:
-    """1, 0 or -1 for every pair of cells: which of the two has more."""
-    return np.sign(values[:, None] - values)
-
-
-def _counted(pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The sum over pairs of cells, each as often as it was drawn."""
-    return np.einsum("di,di->d", counts @ pairs, counts)
-
-
-def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """The middle `confidence` of bootstrap values; draws without a value don't count, and all without one give NaN."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}: expected a share between 0 and 1, as 0.95 for 95 %")
-    if np.isnan(values).all():
-        return float("nan"), float("nan")
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return float(low), float(high)

@@ -20,7 +20,7 @@ import yaml
 
 from imbnas import profiles, records
 from imbnas.agreement import KINDS, adapted, agreement, images, scores_of, truth_of, yardsticks
-from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.profiles import Profile
 from imbnas.quality import REPEATS, retrained_spread
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from imbnas.data import shot_groups
 from imbnas.models import BatchNorm, SuperNet, Zero, carries
 from imbnas.training import autocast
 
@@ -55,10 +56,8 @@ class Accuracy:
 def accuracy(counts: Int[Tensor, "classes classes"], train_counts: Sequence[int]) -> Accuracy:
     """Every reported accuracy from one confusion matrix, of two classes at least, and the training counts per class."""
     per_class = 100 * counts.diagonal().double() / counts.sum(1).clamp(min=1).double()
-    train = torch.as_tensor(list(train_counts))
-    groups = {"many": train > 100, "medium": (train >= 20) & (train <= 100), "few": train < 20}
-    groups = {name: mask.nonzero().flatten() for name, mask in groups.items()}
-    falling = train.argsort(descending=True, stable=True)
+    groups = {name: torch.tensor(labels, dtype=torch.int64) for name, labels in shot_groups(train_counts).items()}
+    falling = torch.as_tensor(list(train_counts)).argsort(descending=True, stable=True)
     thirds = falling.tensor_split(3) if len(falling) > 2 else (falling[:1], falling[:0], falling[1:])
     groups |= dict(zip(("head", "middle", "tail"), thirds, strict=True))
     return Accuracy(

@@ -128,7 +128,11 @@ def winners(found: Iterable[Mapping[str, Any]], procedure: str) -> pd.DataFrame:
     """The path that each search of `procedure` ranked first: target, seed, score (percent), multiply-adds, path.
 
     `paths` were scored; `tau_cost` is Kendall's tau between their scores and their multiply-adds.
+    ValueError where the searches are of more than one folder.
     """
+    seen, searches = Seen(), [r for r in found if r["stage"] == "search" and r["config"]["procedure"] == procedure]
+    for record in searches:
+        seen.folder(record)
     rows = [
         {
             "target": record["config"]["target"],
@@ -139,7 +143,6 @@ def winners(found: Iterable[Mapping[str, Any]], procedure: str) -> pd.DataFrame:
             "tau_cost": record["results"]["tau_score_cost"],
             "path": record["results"]["best"]["path"],
         }
-        for record in found
-        if record["stage"] == "search" and record["config"]["procedure"] == procedure
+        for record in searches
     ]
     return pd.DataFrame(rows, columns=["target", "seed", "score", "macs", "paths", "tau_cost", "path"])

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imbnas.benchmark import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.correlation import partial_tau, spearman, tau_of
 from imbnas.evidence import targets_of
 from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, REPEATS, first_seed, pooled_sd, sd_interval

@@ -15,6 +15,9 @@ from imbnas.training.recipe import expect
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "profiles"
 RECIPES = ("supernet", "p1", "p2", "p3", "retrain")
+# what the signal gate asks of a profile before it is frozen
+ENOUGH_AGREEMENT = 0.5  # tau between two P1 classifiers' rankings
+ENOUGH_SPREAD = 2.0  # SD between paths, in standard errors of a score, and of retrained paths in SDs between seeds
 
 
 @dataclass(frozen=True)

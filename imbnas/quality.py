@@ -14,9 +14,11 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from imbnas.benchmark import bootstrap_draws, bootstrap_taus, kendall, percentiles, ranking
+from imbnas.benchmark import kendall, ranking
+from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.correlation import partial_tau
 from imbnas.evidence import Seen
+from imbnas.profiles import ENOUGH_SPREAD
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
@@ -51,7 +53,6 @@ REPEATS = 20_000  # draws of paths; after a thousand, a verdict near zero still 
 TOP = 5
 FEWEST_PATHS = 10  # for an interval over paths
 FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
-ENOUGH_SPREAD = 2.0  # times the SD between seeds: the third part of the signal gate
 
 
 # ---------------------------------------------------------------------------------------- records into rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parent
 TRAINING = ("data", "space", "models", "training", "losses.py", "adaptation.py", "evaluation.py", "evolution.py")
-COMPUTING = (*TRAINING, "darts", "stages")
+COMPUTING = (*TRAINING, "darts", "stages", "benchmark.py")
 
 
 @cache

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from imbnas.card import bounds
-from imbnas.quality import ENOUGH_SPREAD, FEWEST_PATHS, FEWEST_REPEATED, MEAN, called, retrained_spread
+from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
+from imbnas.quality import FEWEST_PATHS, FEWEST_REPEATED, MEAN, called, retrained_spread
 
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
-ENOUGH_AGREEMENT = 0.5  # tau between two classifiers' rankings: the first part of the signal gate
 LEVEL = 0.05
 DATA = {"cifar10": "CIFAR-10, published", "cifar100": "CIFAR-100, published"}
 QUESTIONS = {

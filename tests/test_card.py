@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from imbnas import profiles, records
-from imbnas.benchmark import bootstrap_draws
+from imbnas.bootstrap import bootstrap_draws
 from imbnas.card import bounds, card, signal, validity
 from imbnas.stages.gate import figures
 

@@ -25,7 +25,7 @@ def test_the_super_network_is_not_shown_to_rank_better_than_counting(seed: int) 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_scores_on_other_classes_lost_the_ranking_where_the_truth_is_published(seed: int) -> None:
     tau = pd.read_csv(RESULTS / "truth" / "agreement.csv").set_index(["procedure", "seed"])
-    assert tau.low["P0", seed] > max(tau.high[p, seed] for p in ("P1", "P2", "control") if (p, seed) in tau.index)
+    assert tau.low["P0", seed] > max(tau.high[p, seed] for p in {0: ("P1", "P2", "control"), 1: ("P1", "P2")}[seed])
     assert contains_zero(tau.loc["control", 0]) and tau.partial_low["control", 0] > 0
     gaps = pd.read_csv(RESULTS / "truth" / "differences.csv").set_index(["first", "second", "seed"])
     assert gaps.low["control", "P1", 0] > 0 and gaps.high["control", "P0", 0] < -0.5  # a classifier per cell: a little

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from imbnas.benchmark import bootstrap_draws
+from imbnas.bootstrap import bootstrap_draws
 from imbnas.correlation import partial_tau, tau_of
 from imbnas.premise import agreement, ceiling, expected, premise
 from imbnas.quality import retrained_paths

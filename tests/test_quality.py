@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from imbnas.benchmark import bootstrap_draws
+from imbnas.bootstrap import bootstrap_draws
 from imbnas.quality import (
     PAIRS,
     YARDSTICKS,

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from imbnas import profiles, records
+from imbnas.adaptation import train_supernet
 from imbnas.benchmark import nasbench201
 from imbnas.darts import CURES, DartsRecipe, cured, discretise, fix_classifier, halves, mixture, search
 from imbnas.data import Batches, eval_batches
@@ -30,7 +31,7 @@ from imbnas.stages.common import (
     work_name,
 )
 from imbnas.stages.search import Kept, digits
-from imbnas.training import PathSampler, Recipe, fit
+from imbnas.training import Recipe, fit
 
 STUDY = profiles.FOLDER / "studies" / "darts.yaml"
 METHODS = ("darts", "evolution", "random-paths", "stand-alone")
@@ -198,16 +199,10 @@ def relaxed(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
 
 def one_path(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
     """A super-network trained one path at a time, then searched by evolution or at random with its scores."""
-    arm, net, sampler = attempt.arm, attempt.supernet(), PathSampler(attempt.arm.space, attempt.draws("paths"))
-    log = fit(
-        net,
-        lambda images: net(images, sampler()),
-        attempt.batches("data"),
-        arm.steps(),
-        generators={"paths": sampler.generator},
-        checkpoint=attempt.kept / "training.safetensors",
-        describe=sampler.describe,
-        **attempt.options,
+    arm, net = attempt.arm, attempt.supernet()
+    kept = attempt.kept / "training.safetensors"
+    log = train_supernet(
+        net, attempt.batches("data"), arm.steps(), attempt.draws("paths"), checkpoint=kept, **attempt.options
     )
     scoring = scoring_batches(attempt.target, arm.scoring, attempt.draws("scoring"))
     score: Callable = lambda paths: rank(net, paths, *scoring, arm.scoring.precision).accuracy  # noqa: E731

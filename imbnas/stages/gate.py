@@ -8,6 +8,7 @@ from imbnas.adaptation import adapt_p1
 from imbnas.data import Batches
 from imbnas.evaluation import class_worth
 from imbnas.models import SuperNet
+from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
 from imbnas.space import Path
 from imbnas.stages.common import (
     Clock,
@@ -131,6 +132,6 @@ def figures(p1: list[list[float]], p0: list[float], macs: list[int], images: flo
         "binomial_error": error,
         "tau_with_source_scores": tau(p1[0], p0),
         "tau_with_macs": tau(p1[0], macs),
-        "rankings_agree": between is not None and between >= 0.5,
-        "paths_differ": spread >= 2 * error,
+        "rankings_agree": between is not None and between >= ENOUGH_AGREEMENT,
+        "paths_differ": spread >= ENOUGH_SPREAD * error,
     }

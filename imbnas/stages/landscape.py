@@ -13,6 +13,7 @@ from imbnas import profiles, records
 from imbnas.benchmark import SPACE, nasbench201
 from imbnas.evolution import evolve, random_search
 from imbnas.stages.common import Clock, cost, named_generator
+from imbnas.stages.search import digits
 
 Cells = Mapping[tuple[int, ...], float]
 KINDS = ("mutants", "crossovers", "random")
@@ -124,7 +125,7 @@ def summary(runs: Repeats, every: int = 10) -> dict[str, Any]:
         **curves,
         "children": dict(zip(KINDS, runs.children.mean(0).T.tolist(), strict=True)),
         "winners": [
-            {"path": "".join(map(str, SPACE.from_string(cell))), "score": score, "truth": truth}
+            {"path": digits(SPACE.from_string(cell)), "score": score, "truth": truth}
             for cell, score, truth in zip(runs.winners, runs.scores[:, -1], runs.truths[:, -1], strict=True)
         ],
         "final": {

@@ -1,0 +1,61 @@
+"""Bootstrap of rankings: Kendall's tau for many draws of cells or paths at once, and the interval of such values."""
+
+import numpy as np
+import torch
+from scipy.stats import kendalltau
+from torch import Generator
+
+MOST_IN_MATRICES = 1000  # rows whose pairs are held at once
+
+
+def tau_b(scores: np.ndarray, truths: np.ndarray) -> float:
+    """Kendall's tau-b of two orders of the same things; NaN where one is all ties."""
+    return float(kendalltau(scores, truths).statistic)
+
+
+def bootstrap_draws(rows: int, repeats: int = 1000, generator: Generator | None = None) -> np.ndarray:
+    """Which rows each of `repeats` bootstrap draws takes: [repeats, rows]; default generator: seed 0."""
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}: expected a number of bootstrap draws, at least 1")
+    generator = generator or Generator().manual_seed(0)
+    return torch.randint(rows, (repeats, rows), generator=generator).numpy()
+
+
+def bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b of every column but the last to the last, for every draw of rows: [columns - 1, draws].
+
+    A draw only changes how often each pair of rows counts, so that all draws are a few matrix products; for
+    more rows than fit into such matrices it is the plain way.
+    """
+    scores, truths = rows[:, :-1].T, rows[:, -1]
+    if len(rows) > MOST_IN_MATRICES:
+        return np.array([[tau_b(score[draw], truths[draw]) for draw in draws] for score in scores])
+    places = draws + len(rows) * np.arange(len(draws))[:, None]
+    counts = np.bincount(places.ravel(), minlength=len(draws) * len(rows)).reshape(-1, len(rows)).astype(float)
+    order = _order(truths)
+    untied = _counted(order**2, counts)
+    with np.errstate(invalid="ignore"):
+        return np.array(
+            [_counted(o * order, counts) / np.sqrt(_counted(o**2, counts) * untied) for o in map(_order, scores)]
+        )
+
+
+def _order(values: np.ndarray) -> np.ndarray:
+    """1, 0 or -1 for every pair of rows: which of the two has more."""
+    return np.sign(values[:, None] - values)
+
+
+def _counted(pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The sum over pairs of rows, each as often as it was drawn."""
+    return np.einsum("di,di->d", counts @ pairs, counts)
+
+
+def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """The middle `confidence` of bootstrap values; draws without a value don't count, and all without one give NaN."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}: expected a share between 0 and 1, as 0.95 for 95 %")
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
