@@ -40,8 +40,8 @@ def longtailed(file: Path = LONGTAILED) -> pd.DataFrame:
     """This project's own table: one row for each retraining of a path of the fixed set on a (long-tailed) target.
 
     Accuracies in percent on the balanced test set: `overall`, `many`, `medium`, `few`, `head`, `middle`, `tail`;
-    every column, the noise and the licence are in the data card beside the file. ValueError when there is no table:
-    it lies in the repository, not in an installed package.
+    every column, the noise and the licence are in the data card beside the file. ValueError when there is no table,
+    which lies in the repository, not in an installed package, or when the file is another one or cut short.
     """
     if not file.is_file():
         raise ValueError(
@@ -49,7 +49,16 @@ def longtailed(file: Path = LONGTAILED) -> pd.DataFrame:
             "package; take a clone and name its file, or work there. In the clone it is made anew by "
             "`make grid GOALS=ranking PROFILE=laptop`, which retrains the paths, and `python -m imbnas.longtailed`"
         )
-    return pd.read_csv(file, dtype={"path": str})
+    mend = "fetch it from the repository again, or `python -m imbnas.longtailed` there writes it from the records"
+    try:
+        table = pd.read_csv(file, dtype={"path": str})
+    except ValueError as fault:  # what pandas and the decoder raise
+        raise ValueError(f"{file} is no such table ({fault}): {mend}") from None
+    if missing := {"profile", "target", "path", "overall", "tail", "record"} - set(table):
+        raise ValueError(f"{file} has no column {', '.join(sorted(missing))}: {mend}")
+    if table.record.isna().any() or not table.record.str.fullmatch("[0-9a-f]{12}").all():
+        raise ValueError(f"{file} is cut short in row {len(table)}: {mend}")
+    return table
 
 
 def distinct() -> pd.DataFrame:
@@ -213,7 +222,11 @@ def _enough(rows: np.ndarray, above: float | None) -> np.ndarray:
 
 
 def _numbers(values: Scores, what: str) -> pd.Series:
-    series = pd.Series(values, dtype=float)
+    series = pd.Series(values)
+    numbers = pd.to_numeric(series, errors="coerce")
+    if (words := series.index[numbers.isna() & series.notna()]).size:
+        raise ValueError(f"the {what} hold {series[words[0]]!r} for {words[0]!r}: expected a number")
+    series = numbers.astype(float)
     if (twice := series.index[series.index.duplicated()]).size:
         raise ValueError(f"{twice[0]!r} stands twice among the {what}: expected each architecture once")
     if (missing := series.index[~np.isfinite(series)]).size:

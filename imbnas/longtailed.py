@@ -104,6 +104,16 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     return {"longtailed.csv": table.to_csv(index=False)} | texts
 
 
+def filled(table: pd.DataFrame) -> str:
+    """Which rows there are, as a sentence of the data card. table: `every_retraining`."""
+    parts = []
+    for (profile, space, target), rows in table.groupby(["profile", "space", "target"]):
+        again = (rows.groupby("number").seed.nunique() > 1).sum()
+        paths = f"{rows.number.nunique()} paths" + (f", {again} of them with another seed" if again else "")
+        parts.append(f"`{target}` {paths} (`{profile}`, `{space}`)")
+    return f"{len(table)} rows: {'; '.join(parts)}."
+
+
 def in_csv(frame: pd.DataFrame) -> str:
     """Four digits after the point."""
     return frame.to_csv(index=False, float_format="%.4f")

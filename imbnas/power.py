@@ -3,6 +3,7 @@
 `gap` and `sd` are in points of accuracy: the true mean of a paired difference, and its standard deviation over seeds.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,12 @@ MOST_SEEDS = 1_000_000
 
 
 def power(seeds: int, gap: float, sd: float, confidence: float = 0.95) -> float:
-    """The probability that the `confidence` interval of the paired mean of `seeds` differences excludes zero."""
+    """The probability that the `confidence` interval of the paired mean of `seeds` differences excludes zero.
+
+    0 for one seed. ValueError for an sd that is not positive, or a gap that is not finite.
+    """
+    if not (sd > 0 and np.isfinite(gap)):
+        raise ValueError(f"gap {gap}, sd {sd}: expected a finite gap, and an sd above 0")
     if seeds < 2:
         return 0.0
     freedom, shift = seeds - 1, gap / sd * np.sqrt(seeds)
@@ -35,7 +41,7 @@ def power(seeds: int, gap: float, sd: float, confidence: float = 0.95) -> float:
 
 def seeds_needed(gap: float, sd: float, wanted: float = POWER, confidence: float = 0.95) -> int:
     """The fewest seeds with which a gap shows with probability `wanted`. ValueError where no number would do."""
-    if not (gap and sd > 0 and 0 < wanted < 1):
+    if not (gap and np.isfinite(gap) and sd > 0 and 0 < wanted < 1):
         raise ValueError(f"gap {gap}, sd {sd}, power {wanted}: expected a gap that is not 0, sd > 0, power in (0, 1)")
     normal = ((stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(wanted)) * sd / gap) ** 2
     if normal > MOST_SEEDS:
@@ -152,6 +158,15 @@ def stage_seconds(found: Iterable[Record]) -> pd.DataFrame:
     groups = table.groupby(["stage", "procedure"])
     means = groups[["seconds", "search"]].mean().assign(records=groups.size())
     return means.assign(device=groups.device.first())
+
+
+def machine(found: Iterable[Record]) -> str:
+    """The device of the `priced` records, with the processors that they name; older records name none."""
+    made = priced(found)
+    named = Counter(record["cost"]["processor"] for record in made if record["cost"].get("processor"))
+    processors = "; ".join(f"{name} in {count} of {len(made)} records" for name, count in sorted(named.items()))
+    devices = {record["cost"]["device"] for record in made}
+    return ", ".join(sorted(devices)) + (f" ({processors})" if processors else "")
 
 
 def image_rate(found: Iterable[Record]) -> float | None:

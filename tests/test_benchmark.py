@@ -216,6 +216,7 @@ def some(n: int = 20) -> pd.Series:
         (lambda: some(9), "9 cells: expected at least 10"),
         (lambda: some() * 0, "all 20 scores are 0.0: ties everywhere"),
         (lambda: some().where(some().index != some().index[3]), "hold nan for '|"),
+        (lambda: {**some().to_dict(), ALL_SKIP: "high"}, f"hold 'high' for '{ALL_SKIP}': expected a number"),
         (lambda: pd.concat([some(), some(1)]), "stands twice among the scores"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from imbnas import records
 from imbnas.benchmark import longtailed
 from imbnas.domain import COLUMNS as OF_DOMAIN
-from imbnas.longtailed import COLUMNS, FOLDER, RESULTS, every_retraining, main, tables
+from imbnas.longtailed import COLUMNS, FOLDER, RESULTS, every_retraining, filled, main, tables
 from imbnas.space import parse_space
 from tests.test_quality import path_record, scores_record
 
@@ -41,6 +41,27 @@ def results(tmp_path: Path) -> Path:
 def test_the_committed_tables_are_those_of_the_records() -> None:
     held = {path.name: path.read_text() for path in (RESULTS / FOLDER).glob("*.csv")}
     assert held == tables(), "renew them: python -m imbnas.longtailed"
+
+
+def test_the_data_card_says_what_is_there() -> None:
+    said = filled(every_retraining())
+    assert said in (RESULTS / FOLDER / "longtailed.md").read_text(), f"the card has to say: {said}"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"a,b\n1,2\n", "has no column overall, path, profile, record, tail, target"),
+        (b"\xff\xfe\x00broken", "is no such table"),
+        (b"", "is no such table"),
+        ((RESULTS / FOLDER / "longtailed.csv").read_bytes()[:900], "is cut short in row"),
+    ],
+)
+def test_another_or_a_damaged_table_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
+    file = tmp_path / "longtailed.csv"
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{file} {complaint}.*fetch it from the repository again"):
+        longtailed(file)
 
 
 def test_every_retraining_is_a_row_with_its_origin(results: Path) -> None:

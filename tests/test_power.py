@@ -66,12 +66,17 @@ class TestSeeds:
         assert hindsight_in_print(one).iloc[0].tolist()[1:] == [1, "−2.97", "takes two seeds", "takes two seeds"]
         assert in_hindsight(runs, [("P3", "P1")]).empty and detectable(5, 0.0) == 0
 
-    @pytest.mark.parametrize(("gap", "sd"), [(0.0, 1.0), (0.5, 0.0), (0.5, -1.0)])
+    @pytest.mark.parametrize(("gap", "sd"), [(0.0, 1.0), (0.5, 0.0), (0.5, -1.0), (math.nan, 1.0), (0.5, math.nan)])
     def test_what_has_no_answer(self, gap: float, sd: float) -> None:
         with pytest.raises(ValueError, match="expected a gap that is not 0"):
             seeds_needed(gap, sd)
         with pytest.raises(ValueError, match="more than 1,000,000 seeds"):
             seeds_needed(1e-5, 1.0)
+
+    @pytest.mark.parametrize(("gap", "sd"), [(0.5, 0.0), (math.nan, 1.0), (math.inf, 1.0)])
+    def test_power_takes_a_spread_and_a_finite_gap(self, gap: float, sd: float) -> None:
+        with pytest.raises(ValueError, match=f"gap {gap}, sd {sd}: expected a finite gap, and an sd above 0"):
+            power(3, gap, sd)
 
 
 class TestNoise:

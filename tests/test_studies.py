@@ -146,6 +146,12 @@ def test_a_budget_is_spent_in_whole_generations() -> None:
     assert runs.children.sum(2).tolist() == [[20, 20, 20]] * 2
 
 
+@pytest.mark.parametrize("population", [0, 61])
+def test_a_population_that_the_budget_does_not_allow_is_refused(population: int) -> None:
+    with pytest.raises(ValueError, match=f"population is {population}; expected from 1 to the 60 scored paths"):
+        Budget(paths=60, population=population)
+
+
 def test_curves_follow_the_holder_of_the_best_score() -> None:
     truth = {path: -value for path, value in published("cifar10").items()}  # a score that is exactly wrong
     runs = repeat("random search", published("cifar10"), 3, Budget(paths=50), truth)

@@ -14,6 +14,7 @@ from imbnas.benchmark import SPACE, nasbench201
 from imbnas.evolution import evolve, random_search
 from imbnas.stages.common import Clock, cost, named_generator
 from imbnas.stages.search import digits
+from imbnas.training.recipe import expect
 
 Cells = Mapping[tuple[int, ...], float]
 KINDS = ("mutants", "crossovers", "random")
@@ -27,6 +28,9 @@ class Budget:
     paths: int = 1050
     population: int = 50
     mutation_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        expect(self, {"population": (1 <= self.population <= self.paths, f"from 1 to the {self.paths} scored paths")})
 
     @property
     def evolution(self) -> dict[str, Any]:
