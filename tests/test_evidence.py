@@ -27,6 +27,7 @@ from imbnas.evidence import (
     table_2,
 )
 from imbnas.grid import Grid, costs, leading, paths_are_ranked, table_is_whole, winners
+from imbnas.losses import class_weights
 from imbnas.power import stage_seconds
 from imbnas.quality import FEWEST_PATHS
 
@@ -129,6 +130,14 @@ class TestTable:
             one["results"]["best_epoch"] = {"test": best}
         shown = beside([*found, record("largest")])["exp-0.01"]
         assert shown[BESIDE["resnet32-ce"]].endswith("; best epoch 32.50") and "best" not in shown[BESIDE["largest"]]
+
+    def test_on_a_balanced_target_there_is_nothing_to_re_weight(self) -> None:
+        assert class_weights([450] * 100).tolist() == pytest.approx([1.0] * 100, abs=1e-6)
+        shown = beside([record("resnet32-ce", "balance"), record("resnet32-ce", "exp-0.1")])
+        assert shown.balance[BESIDE["resnet32-drw"]].startswith("the same")
+        assert shown["exp-0.1"][BESIDE["resnet32-drw"]] == "not run"
+        own = beside([record("resnet32-ce", "balance"), record("resnet32-drw", "balance", accuracy=31.0)])
+        assert own.balance[BESIDE["resnet32-drw"]].startswith("31.00")
 
     def test_the_same_path_is_marked(self) -> None:
         runs = retrainings([record("P0", path="012"), record("P1", path="012"), record("P2", path="210")])
