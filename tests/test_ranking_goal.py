@@ -67,10 +67,12 @@ def test_what_belongs_to_no_profile_is_planned(tmp_path: Path) -> None:
         "landscape": 1,
         "total": 2 * len(brief) + 2,
     }
-    # 4 plain ones (the control is one), 6 variants, one of them on the long tail too, and from another source; two arms
-    # are their backbones
+    plain = len(("P1", "P2", "P3", "control")) + len(("P1 on the long tail", "the same with plain cross-entropy"))
+    variants = len(study()["truth"]["variants"]) + len(("on-cifar10 on the long tail", "before-norm for the control"))
+    sources = len(("hundred", "annealed", "wide"))
     planned = plan("truth", *settings)
-    assert planned["truth_record"] == 2 * 12 and planned["validity_arm"] == 2 * 2
+    assert planned["truth_record"] == 2 * (plain + variants + sources) == 2 * (6 + 9 + 3)
+    assert planned["validity_arm"] == 2 * (1 + sources)  # the arm `constant` is the backbone of all others
 
 
 @pytest.mark.slow
