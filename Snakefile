@@ -124,7 +124,7 @@ rule controls:
 rule supernet:
     input: files(SOURCE)
     output: json=f"{RECORDS}/supernet-s{{seed}}.json", weights=f"{RECORDS}/supernet-s{{seed}}.safetensors"
-    params: settings=settings("supernet", data=[SOURCE]), code=code("supernet"), nb=CHAPTER["supernet"]
+    params: settings=settings("supernet", "scoring", data=[SOURCE]), code=code("supernet"), nb=CHAPTER["supernet"]
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
     resources: gpu=1
     retries: 1

@@ -1,5 +1,7 @@
 """Stages on glyphs at the smallest size: a description in, a record out, the same again after a stop."""
 
+import hashlib
+import json
 import statistics
 import time
 
@@ -62,7 +64,31 @@ def test_a_stage_stopped_by_max_seconds_continues_to_the_same_record(tmp_path, t
     files = [r.file("supernet", suffix=".safetensors") for r in (run(tmp_path / "whole"), stopped)]
     (one, card), (other, same_card) = map(load_tensors, files)
     assert card == same_card and one.keys() == other.keys()
+    assert files[0].read_bytes() == files[1].read_bytes()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_super_network_tells_what_it_is(tmp_path, tiny):
+    """Data, schedule and checksum, and what its fixed sample of paths scores: P0's scores of them."""
+    one = run(tmp_path)
+    results = stages.supernet(one)["results"]
+    weights = one.file("supernet", suffix=".safetensors")
+    assert results["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    _, card = load_tensors(weights)
+    assert card["data"] == "glyphs10" and json.loads(card["recipe"]) == records.plain(one.settings.supernet)
+    gate = stages.gate(one, paths=24)["results"]
+    assert results["sample"]["accuracy"] == dict(zip(gate["paths"], gate["scores"]["P0"], strict=True))
+    assert results["sample"]["scoring"] == records.plain(one.settings.scoring)
+
+
+def test_weights_that_tell_less_of_themselves_are_still_read(tmp_path, tiny):
+    """As those that were committed before: space, classes and identity."""
+    one = run(tmp_path)
+    stages.supernet(one)
+    weights = one.file("supernet", suffix=".safetensors")
+    tensors, card = load_tensors(weights)
+    save_tensors(weights, tensors, {name: card[name] for name in ("space", "classes", "identity")})
+    assert stages.search(one, "P0")["results"]["best"]
 
 
 def test_a_search_stopped_between_generations_continues_to_the_same_record(tmp_path, tiny):
