@@ -114,6 +114,16 @@ class TestDispatch:
         chapter.of_the_set(RUN, "P1-ce", None)
         assert done == [0, "P1-ce"]
 
+    def test_an_architecture_is_retrained_with_either_loss(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        done: list[Any] = []
+        monkeypatch.setattr(chapter, "retrain_named", lambda run, *given: done.append(given) or {})
+        for procedure in ("named-ce", "named-drw"):
+            chapter.of_the_set(RUN, procedure, "|none~0|…")
+        assert done == [("|none~0|…", "named-ce"), ("|none~0|…", "named-drw")]
+        for procedure in ("", "P1"):
+            with pytest.raises(ValueError, match=r"path is the architecture .*expected .* named-ce or named-drw"):
+                chapter.of_the_set(RUN, procedure, "|none~0|…")
+
     @pytest.mark.parametrize(("procedure", "path"), [("", None), ("P1", 3)])
     def test_one_of_the_two(self, done: list[Any], procedure: str, path: int | None) -> None:
         with pytest.raises(ValueError, match="expected one of the two"):
