@@ -57,7 +57,7 @@ record-pack: OTHER_SPACE = macro-w32-4-4-4
 record-pack: $(READY)  ## pack code, wheels, data and the script that runs there: DIR=runs/record
 	$(PY) tools/record_pack.py $(or $(DIR),$(error name the folder, make $@ DIR=…)) \
 	    --profile $(PROFILE) --seeds "$(SEEDS)" --other-space "$(OTHER_SPACE)" --has "$(HAS)" \
-	    $(if $(AGAIN),--again $(AGAIN))
+	    $(if $(PATHS),--paths $(PATHS)) $(if $(AGAIN),--again $(AGAIN))
 
 record-merge: $(READY)  ## take back what a slice left: DIR is the folder that run.py was given
 	$(PY) tools/record_merge.py $(or $(DIR),$(error name the folder, make $@ DIR=…))
