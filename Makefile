@@ -50,7 +50,8 @@ grid: $(READY)  ## run what is missing of the experiment grid
 grid-plan: $(READY)  ## show what `make grid` would run
 	$(GRID) --dry-run
 
-# the same grid on a GPU machine that has Python with torch and no network; HAS="pandas scipy …" is not carried there
+# the same grid on a GPU machine that has Python with torch and no network; HAS="pandas scipy …" is not carried there;
+# PATHS=48 of the fixed set retrained on each target, AGAIN=6 of them with a second seed
 record-pack: PROFILE = paper
 record-pack: SEEDS = 0 1 2
 record-pack: OTHER_SPACE = macro-w32-4-4-4
