@@ -50,14 +50,15 @@ grid: $(READY)  ## run what is missing of the experiment grid
 grid-plan: $(READY)  ## show what `make grid` would run
 	$(GRID) --dry-run
 
-# the same grid on a GPU machine that has Python with torch and no network; HAS="pandas scipy …" is not carried there
+# the same grid on a GPU machine that has Python with torch and no network; HAS="pandas scipy …" is not carried there;
+# PATHS=48 of the fixed set retrained on each target, AGAIN=6 of them with a second seed
 record-pack: PROFILE = paper
 record-pack: SEEDS = 0 1 2
 record-pack: OTHER_SPACE = macro-w32-4-4-4
 record-pack: $(READY)  ## pack code, wheels, data and the script that runs there: DIR=runs/record
 	$(PY) tools/record_pack.py $(or $(DIR),$(error name the folder, make $@ DIR=…)) \
 	    --profile $(PROFILE) --seeds "$(SEEDS)" --other-space "$(OTHER_SPACE)" --has "$(HAS)" \
-	    $(if $(AGAIN),--again $(AGAIN))
+	    $(if $(PATHS),--paths $(PATHS)) $(if $(AGAIN),--again $(AGAIN))
 
 record-merge: $(READY)  ## take back what a slice left: DIR is the folder that run.py was given
 	$(PY) tools/record_merge.py $(or $(DIR),$(error name the folder, make $@ DIR=…))

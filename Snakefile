@@ -124,7 +124,7 @@ rule controls:
 rule supernet:
     input: files(SOURCE)
     output: json=f"{RECORDS}/supernet-s{{seed}}.json", weights=f"{RECORDS}/supernet-s{{seed}}.safetensors"
-    params: settings=settings("supernet", data=[SOURCE]), code=code("supernet"), nb=CHAPTER["supernet"]
+    params: settings=settings("supernet", "scoring", data=[SOURCE]), code=code("supernet"), nb=CHAPTER["supernet"]
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -328,10 +328,12 @@ use rule validity_arm as brief_arm with:
     wildcard_constraints: home="brief", arm="|".join(VALIDITY["brief"])
 
 
-# adaptation held against published accuracies: P1 with one thing changed at a time, P2 and the control
-TRUTHS = ["constant-P1-balance", "constant-P1-exp-0.01", "constant-P2-balance", "constant-control-balance"]
+# adaptation held against published accuracies: every procedure and the control, P1 with one thing changed at a time
+TRUTHS = [f"constant-{procedure}-balance" for procedure in (*PROCEDURES[1:], "control")]
+TRUTHS += ["constant-P1-exp-0.01", "constant-P1-ce-exp-0.01"]
 PROBES = [f"constant-P1-{variant}-balance" for variant in VALIDITY["truth"]["variants"]]
 PROBES += ["constant-P1-on-cifar10-exp-0.01", "hundred-P1-on-cifar10-balance"]
+PROBES += ["annealed-P1-balance", "wide-P1-balance", "constant-control-before-norm-balance"]
 
 
 rule truth:

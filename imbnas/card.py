@@ -52,7 +52,7 @@ def validity(profile: Profile, results: Path) -> dict[str, Any] | None:
     if not study:
         return None
     ends = {kind: [end(record, kind) for record in study] for kind in KINDS}
-    told = adapted(study, records.read(results / "truth", "truth"))
+    told = adapted(study, adaptations(study, results))
     naive = yardsticks(study[0]["results"]["moments"][-1]["accuracy"], profile.source)
     return records.plain(
         {
@@ -65,6 +65,13 @@ def validity(profile: Profile, results: Path) -> dict[str, Any] | None:
             "yardsticks": {name: float(row.tau) for name, row in naive.iterrows()},
         }
     )
+
+
+def adaptations(study: list[dict[str, Any]], results: Path) -> list[dict[str, Any]]:
+    """The records of adaptation against truth that start from the study's arm, nothing else about them changed."""
+    found = records.read(results / "truth", "truth") + records.read(results / "probes", "truth")
+    arms = {record["config"]["arm"]["name"] for record in study}
+    return [r for r in found if r["config"]["arm"]["name"] in arms and "variant" not in r["config"]]
 
 
 def end(record: dict[str, Any], kind: str) -> dict[str, float]:

@@ -12,6 +12,8 @@ from imbnas import profiles, records
 from imbnas.bootstrap import bootstrap_draws
 from imbnas.card import bounds, card, signal, validity
 from imbnas.stages.gate import figures
+from imbnas.stages.truth import recipe_of
+from imbnas.stages.validity import arm_called, sample_cells
 
 WITH_CARD = [name for name in profiles.names() if profiles.load(name).card]
 GATES = [record for name in profiles.names() for record in records.read(profiles.ROOT / "results" / name, "gate")]
@@ -80,3 +82,34 @@ def test_a_gate_with_nothing_to_rank_has_no_bounds_of_tau():
 def test_without_records_there_are_no_figures(tmp_path):
     profile = profiles.load("laptop")
     assert validity(profile, tmp_path) is None and signal(profile, tmp_path) is None
+
+
+def test_a_card_tells_the_adaptations_of_its_own_recipe_alone(tmp_path):
+    """Those that started from another profile's super-network, as the study's own arm, are no part of it."""
+    cells = sample_cells(20)
+    scores = {"accuracy": dict(zip(cells, map(float, range(20)), strict=True))}
+    scores["loss"] = scores["accuracy"]
+
+    def adaptation(place: str, arm: str, procedure: str, **more: Any) -> None:
+        config = {"arm": arm_called(arm), "procedure": procedure, "data": "cifar100", "target": "balance", "seed": 0}
+        name = "-".join([arm, procedure, *more])
+        records.write(tmp_path / place / f"{name}.json", "truth", config | more, {"split": "x", **scores}, {})
+
+    for arm in ("constant", "paper"):
+        results = {"split": "x", "moments": [{"step": 9, **scores}]}
+        config = {"arm": arm_called(arm), "seed": 0}
+        records.write(tmp_path / "validity" / f"{arm}-s0.json", "validity", config, results, {})
+    adaptation("truth", "constant", "P2")
+    adaptation("probes", "paper", "P1")
+    adaptation("probes", "paper", "P1", variant={"name": "half"})
+    found = validity(profiles.load("paper"), tmp_path)
+    assert found["arm"] == "paper"
+    assert [row["procedure"] for row in found["adapted_to_balanced_cifar100"]] == ["P0", "P1"]
+
+
+def test_an_arm_that_is_a_profiles_trains_and_adapts_by_that_profile():
+    paper, arm = profiles.load("paper"), arm_called("paper")
+    assert arm.recipe == paper.supernet and arm.precision == paper.precision
+    assert [recipe_of(arm, procedure) for procedure in ("P1", "P2", "P3")] == [paper.p1, paper.p2, paper.p3]
+    constant = arm_called("constant")
+    assert recipe_of(constant, "P3") == constant.recipe and recipe_of(constant, "P1").unit == "steps"

@@ -67,10 +67,12 @@ def test_what_belongs_to_no_profile_is_planned(tmp_path: Path) -> None:
         "landscape": 1,
         "total": 2 * len(brief) + 2,
     }
-    # 4 plain ones (the control is one), 6 variants, one of them on the long tail too, and from another source; two arms
-    # are their backbones
+    plain = len(("P1", "P2", "P3", "control")) + len(("P1 on the long tail", "the same with plain cross-entropy"))
+    variants = len(study()["truth"]["variants"]) + len(("on-cifar10 on the long tail", "before-norm for the control"))
+    sources = len(("hundred", "annealed", "wide"))
     planned = plan("truth", *settings)
-    assert planned["truth_record"] == 2 * 12 and planned["validity_arm"] == 2 * 2
+    assert planned["truth_record"] == 2 * (plain + variants + sources) == 2 * (6 + 9 + 3)
+    assert planned["validity_arm"] == 2 * (1 + sources)  # the arm `constant` is the backbone of all others
 
 
 @pytest.mark.slow
@@ -111,6 +113,16 @@ class TestDispatch:
         chapter.of_the_set(RUN, "", 0)  # 0 is a number of a path
         chapter.of_the_set(RUN, "P1-ce", None)
         assert done == [0, "P1-ce"]
+
+    def test_an_architecture_is_retrained_with_either_loss(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        done: list[Any] = []
+        monkeypatch.setattr(chapter, "retrain_named", lambda run, *given: done.append(given) or {})
+        for procedure in ("named-ce", "named-drw"):
+            chapter.of_the_set(RUN, procedure, "|none~0|…")
+        assert done == [("|none~0|…", "named-ce"), ("|none~0|…", "named-drw")]
+        for procedure in ("", "P1"):
+            with pytest.raises(ValueError, match=r"path is the architecture .*expected .* named-ce or named-drw"):
+                chapter.of_the_set(RUN, procedure, "|none~0|…")
 
     @pytest.mark.parametrize(("procedure", "path"), [("", None), ("P1", 3)])
     def test_one_of_the_two(self, done: list[Any], procedure: str, path: int | None) -> None:

@@ -1,14 +1,18 @@
 """Stages on glyphs at the smallest size: a description in, a record out, the same again after a stop."""
 
+import hashlib
+import json
 import statistics
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 
-from imbnas import records, stages
+from imbnas import profiles, records, stages
 from imbnas.models import ResNet32
+from imbnas.quality import retrained_paths
 from imbnas.space import CellSpace, parse_space
 from imbnas.stages import common
 from imbnas.stages.common import Clock, named_generator
@@ -62,7 +66,31 @@ def test_a_stage_stopped_by_max_seconds_continues_to_the_same_record(tmp_path, t
     files = [r.file("supernet", suffix=".safetensors") for r in (run(tmp_path / "whole"), stopped)]
     (one, card), (other, same_card) = map(load_tensors, files)
     assert card == same_card and one.keys() == other.keys()
+    assert files[0].read_bytes() == files[1].read_bytes()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_super_network_tells_what_it_is(tmp_path, tiny):
+    """Data, schedule and checksum, and what its fixed sample of paths scores: P0's scores of them."""
+    one = run(tmp_path)
+    results = stages.supernet(one)["results"]
+    weights = one.file("supernet", suffix=".safetensors")
+    assert results["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    _, card = load_tensors(weights)
+    assert card["data"] == "glyphs10" and json.loads(card["recipe"]) == records.plain(one.settings.supernet)
+    gate = stages.gate(one, paths=24)["results"]
+    assert results["sample"]["accuracy"] == dict(zip(gate["paths"], gate["scores"]["P0"], strict=True))
+    assert results["sample"]["scoring"] == records.plain(one.settings.scoring)
+
+
+def test_weights_that_tell_less_of_themselves_are_still_read(tmp_path, tiny):
+    """As those that were committed before: space, classes and identity."""
+    one = run(tmp_path)
+    stages.supernet(one)
+    weights = one.file("supernet", suffix=".safetensors")
+    tensors, card = load_tensors(weights)
+    save_tensors(weights, tensors, {name: card[name] for name in ("space", "classes", "identity")})
+    assert stages.search(one, "P0")["results"]["best"]
 
 
 def test_a_search_stopped_between_generations_continues_to_the_same_record(tmp_path, tiny):
@@ -251,6 +279,67 @@ def test_the_largest_allowed_path_is_retrained_without_a_search(tmp_path, tiny):
     costs = sorted(space.cost(space.sample(drawn)).macs for _ in range(one.settings.search.cost_samples))
     assert results["best"]["macs"] == max(cost for cost in costs if cost <= statistics.median(costs))
     assert space.cost(tuple(map(int, results["best"]["path"]))).macs == results["best"]["macs"]
+
+
+CELL = "|nor_conv_1x1~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_3x3~2|"
+
+
+def test_a_named_architecture_is_retrained_with_either_loss_and_kept_apart(tmp_path, tiny):
+    one = run(tmp_path, target="step-0.01", space="cell1-c4-n1")
+    plain, deferred = (stages.retrain_named(one, CELL, procedure) for procedure in ("named-ce", "named-drw"))
+    names = sorted(path.name for path in one.folder.glob("*.json"))
+    assert names == ["named-ce-201003-step-0.01-s0.json", "named-drw-201003-step-0.01-s0.json"]
+    for record, reweight in ((plain, False), (deferred, True)):
+        assert record["results"]["path"]["architecture"] == CELL
+        assert record["config"]["reweight"] is reweight and record["config"]["network"] == "201003"
+    assert plain["results"]["final"]["loss"] != deferred["results"]["final"]["loss"]  # re-weighted from step 2 of 4
+    assert len(list((tmp_path / "runs").rglob("retrain-*.safetensors"))) == 2
+    assert retrained_paths(records.read(one.folder)).empty  # none of the fixed set
+
+
+def test_a_named_architecture_of_the_set_is_trained_as_the_path_of_the_set_is(tmp_path, tiny):
+    one = run(tmp_path, target="step-0.01")
+    of_the_set = stages.retrain_path(one, 0)
+    named = stages.retrain_named(one, of_the_set["results"]["path"]["architecture"], "named-drw")
+    assert named["results"]["test"] == of_the_set["results"]["test"]
+    assert len(list((tmp_path / "runs").rglob("retrain-*.safetensors"))) == 1
+    assert len(retrained_paths(records.read(one.folder))) == 1
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ("", "cell '' has 1 nodes: expected 3"),
+        (CELL.replace("none~0", "max_pool~0"), "unknown operation 'max_pool'"),
+        (CELL.replace("nor_conv_3x3~2", "none~2"), "is dead: every way through it is `none`; name a living one"),
+        (f"{CELL} / {CELL}", "has 2 cells: expected 1"),
+        (7, r"architecture is 7; expected its printed form, as \|"),
+    ],
+)
+def test_an_architecture_that_is_none_is_refused_before_anything_is_trained(tmp_path, tiny, architecture, message):
+    one = run(tmp_path, space="cell1-c4-n1")
+    with pytest.raises(ValueError, match=message):
+        stages.retrain_named(one, architecture, "named-ce")
+    with pytest.raises(ValueError, match='procedure is "named"; expected one of named-ce, named-drw'):
+        stages.retrain_named(one, CELL, "named")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_recipe_of_nasbench201_is_the_benchmarks():
+    """200 epochs, rate 0.1 along a cosine to nothing, Nesterov, weight decay 5e-4, batches of 256, as in its code."""
+    profile = profiles.load("nasbench201")
+    recipe = profile.retrain
+    told = (recipe.length, recipe.unit, recipe.rate, recipe.batch_size, recipe.nesterov, recipe.momentum)
+    assert told == (200, "epochs", 0.1, 256, True, 0.9)
+    assert (recipe.weight_decay, recipe.warmup, recipe.clip) == (5e-4, 0, None)
+    assert [recipe.rate_at(step, 10) for step in (0, 1000, 2000)] == pytest.approx([0.1, 0.05, 0])
+    assert parse_space(profile.space) == CellSpace(channels=16, cells=5, stages=1)
+
+
+def test_the_float32_control_differs_from_the_papers_profile_by_its_precision():
+    paper, control = profiles.load("paper"), profiles.load("paper-float32")
+    assert (paper.precision, control.precision) == ("bf16", "float32")
+    assert replace(control, name="paper", precision="bf16") == replace(paper, card={})
 
 
 def test_work_that_other_code_left_is_not_continued(tmp_path, tiny, monkeypatch):

@@ -24,6 +24,7 @@ from record_run import PLAN, partial, plain_name, results, sha256, unfinished_wo
 from imbnas import profiles
 from imbnas.data import BENCHMARKS
 from imbnas.data.sources import CIFAR, data_folder
+from imbnas.stages.ranking import COUNT
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("imbnas", "profiles", "tools", "benchmarks")
@@ -135,14 +136,16 @@ def pack_wheels(folder: Path, there: Iterable[str]) -> None:
     partial(folder).replace(folder)
 
 
-def pack(folder: Path, profile: str, seeds: list[int], there: list[str], other_space: str, again: int) -> str:
+def pack(
+    folder: Path, profile: str, seeds: list[int], there: list[str], other_space: str, again: int, paths: int
+) -> str:
     """Fill the folder; what it holds, in one line."""
     settings = profiles.load(profile)
     names = sorted({settings.source, settings.target_data})
     if own := [name for name in names if name not in BENCHMARKS]:
         raise PackFailed(f"profile {profile} uses {own[0]}: a pack carries {', '.join(BENCHMARKS)} and no other data")
     folder.mkdir(parents=True, exist_ok=True)
-    steps = record_plan.by_value(profile, seeds, other_space, again)
+    steps = record_plan.by_value(profile, seeds, other_space, again, paths)
     data = {f"{name}.npz": pack_data(folder / "data", name) for name in names if name in CIFAR}
     pack_wheels(folder / "wheels", there)
     pack_code(folder / "code.tar.gz", steps)
@@ -171,6 +174,13 @@ def whole_numbers(text: str) -> list[int]:
     return [int(word) for word in text.split()]
 
 
+def number_of_paths(text: str) -> int:
+    """How many of the fixed set."""
+    if not text.isdigit() or not 1 <= int(text) <= COUNT:
+        raise argparse.ArgumentTypeError(f"'{text}' is not how many of the {COUNT} paths are retrained, as in 24")
+    return int(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
@@ -181,10 +191,13 @@ def main() -> int:
     parser.add_argument(
         "--again", default=record_plan.AGAIN, type=int, help="paths retrained with a second seed (default %(default)s)"
     )
-    arguments = parser.parse_args()
-    there = f"{THERE} {arguments.has}".split()
+    parser.add_argument(
+        "--paths", default=COUNT, type=number_of_paths, help="paths retrained on each target (default %(default)s)"
+    )
+    given = parser.parse_args()
+    there = f"{THERE} {given.has}".split()
     try:
-        print(pack(arguments.folder, arguments.profile, arguments.seeds, there, arguments.other_space, arguments.again))
+        print(pack(given.folder, given.profile, given.seeds, there, given.other_space, given.again, given.paths))
     except (ValueError, OSError) as fault:
         print(fault, file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ from imbnas.stages.common import Run, Target, load_target, named_generator, scor
 from imbnas.stages.darts import darts
 from imbnas.stages.gate import gate
 from imbnas.stages.landscape import landscape
-from imbnas.stages.ranking import ranked_paths, retrain_path, score_paths
+from imbnas.stages.ranking import ranked_paths, retrain_named, retrain_path, score_paths
 from imbnas.stages.retrain import baseline, largest, retrain
 from imbnas.stages.search import search
 from imbnas.stages.supernet import load_supernet, supernet
@@ -30,6 +30,7 @@ __all__ = [
     "on_frozen_backbone",
     "ranked_paths",
     "retrain",
+    "retrain_named",
     "retrain_path",
     "scoring_batches",
     "score_paths",

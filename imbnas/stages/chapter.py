@@ -11,8 +11,8 @@ from typing import Any
 from imbnas import records
 from imbnas.stages.common import Run
 from imbnas.stages.gate import gate
+from imbnas.stages.ranking import NAMED, retrain_named, retrain_path, score_paths
 from imbnas.stages.ranking import PROCEDURES as SCORED
-from imbnas.stages.ranking import retrain_path, score_paths
 from imbnas.stages.retrain import BASELINES, baseline, largest, retrain
 from imbnas.stages.search import SEARCHED, search
 from imbnas.training import Unfinished
@@ -166,8 +166,18 @@ def stand_alone(run: Run, procedure: str) -> Record:
     return one_of(procedure, known)(run, procedure)
 
 
-def of_the_set(run: Run, procedure: str, path: int | None) -> Record:
-    """What the ranking's chapter runs: the retraining of one path of the set, or a procedure's scores of them all."""
+def of_the_set(run: Run, procedure: str, path: int | str | None) -> Record:
+    """What the ranking's chapter runs: the retraining of one path of the set, or a procedure's scores of them all.
+
+    A path that is not of the set is a printed architecture, beside the procedure that says how it is retrained.
+    """
+    if procedure in NAMED:
+        return retrain_named(run, path, procedure)
+    if isinstance(path, str):
+        raise ValueError(
+            f'path is the architecture "{path}" and procedure is "{procedure}"; expected beside an architecture how '
+            f"it is retrained, {' or '.join(NAMED)}"
+        )
     if (path is None) == (not procedure):
         raise ValueError(
             f'path is {path} and procedure is "{procedure}"; expected one of the two: the number of a path to be '

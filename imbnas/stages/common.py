@@ -19,6 +19,7 @@ from imbnas.data import BENCHMARKS, Dataset, Split, eval_batches, load, parse_ta
 from imbnas.losses import class_weights
 from imbnas.profiles import Profile, Scoring
 from imbnas.revision import revision
+from imbnas.space import Path as PathOf
 from imbnas.space import Space, parse_space
 
 
@@ -90,6 +91,14 @@ class Run:
         """
         name = work_name("-".join([*parts, f"s{self.seed}"]), {"config": config, "split": split})
         return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / f"{name}{suffix}"
+
+
+def random_paths(run: Run, count: int) -> list[PathOf]:
+    """The same distinct paths for every seed of a space."""
+    generator, drawn = named_generator(0, "gate", "paths"), {}
+    while len(drawn) < count:
+        drawn[run.space_of_paths.sample(generator)] = None
+    return list(drawn)
 
 
 @dataclass

@@ -9,7 +9,6 @@ from imbnas.data import Batches
 from imbnas.evaluation import class_worth
 from imbnas.models import SuperNet
 from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
-from imbnas.space import Path
 from imbnas.stages.common import (
     Clock,
     Run,
@@ -19,6 +18,7 @@ from imbnas.stages.common import (
     load_target,
     named_generator,
     progress,
+    random_paths,
     scoring_batches,
 )
 from imbnas.stages.search import digits, scorer, tau
@@ -80,14 +80,6 @@ def gate(run: Run, paths: int = 24) -> dict[str, Any]:
 
 def seeds(run: Run) -> tuple[int, int]:
     return run.seed, run.seed + 1
-
-
-def random_paths(run: Run, count: int) -> list[Path]:
-    """The same distinct paths for every seed of a space."""
-    generator, drawn = named_generator(0, "gate", "paths"), {}
-    while len(drawn) < count:
-        drawn[run.space_of_paths.sample(generator)] = None
-    return list(drawn)
 
 
 def classifier(

@@ -19,6 +19,7 @@ COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
 DRAWN_PER_STRATUM = 100
 PROCEDURES = ("P0", "P0-tracked", "control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3")
+NAMED = {"named-ce": False, "named-drw": True}  # the retraining of a named architecture: is its loss re-weighted?
 NORM = {"P0-tracked": "tracked", "P1-frozen": "source"}  # batch norm that is not re-estimated on the scored data set
 
 
@@ -65,14 +66,46 @@ def retrain_path(run: Run, path: int) -> dict[str, Any]:
     """Retrain path number `path` of the set on the target, by the recipe that winners get; write its record."""
     if type(path) is not int or not 0 <= path < COUNT:
         raise ValueError(f"path is {path!r}; expected the number of a path of the set, 0 to {COUNT - 1}")
-    space = run.space_of_paths
-    chosen = ranked_paths(space)[path]
-    network = digits(chosen)
-    about = {"architecture": space.to_string(chosen), "number": path, **vars(space.cost(chosen))}
+    chosen = ranked_paths(run.space_of_paths)[path]
     file = run.file("path", f"{path:02d}", run.target)
-    return train_and_test(
-        run, alone(run, chosen), retrain_config(run, network), file, {"procedure": "path", "path": about}
-    )
+    told = {"procedure": "path", "path": told_of(run, chosen) | {"number": path}}
+    return train_and_test(run, alone(run, chosen), retrain_config(run, digits(chosen)), file, told)
+
+
+def told_of(run: Run, path: Path) -> dict[str, Any]:
+    """A path's printed architecture and its cost."""
+    space = run.space_of_paths
+    return {"architecture": space.to_string(path), **vars(space.cost(path))}
+
+
+def retrain_named(run: Run, architecture: Any, procedure: str) -> dict[str, Any]:
+    """Retrain any architecture, in its printed form, by the profile's recipe; write its record.
+
+    "named-ce" trains with plain cross-entropy, "named-drw" with deferred re-weighting. ValueError for an architecture
+    that is none of the space, or carries nothing from its input to its output.
+    """
+    if procedure not in NAMED:
+        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(NAMED)}')
+    path = living(run.space_of_paths, architecture)
+    network = digits(path)
+    file = run.file(procedure, network, run.target)
+    told = {"procedure": procedure, "path": told_of(run, path)}
+    return train_and_test(run, alone(run, path), retrain_config(run, network, NAMED[procedure]), file, told)
+
+
+def living(space: Space, architecture: Any) -> Path:
+    """The path that is printed so; ValueError where there is none, or a dead one."""
+    if not isinstance(architecture, str):
+        raise ValueError(f"architecture is {architecture!r}; expected its printed form, as {example(space)}")
+    path = space.from_string(architecture)
+    if not space.is_alive(path):
+        raise ValueError(f"architecture {architecture!r} is dead: every way through it is `none`; name a living one")
+    return path
+
+
+def example(space: Space) -> str:
+    """A printed architecture of the space."""
+    return space.to_string(ranked_paths(space, 1)[0])
 
 
 def score_paths(run: Run, procedure: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The source super-network: trained once on balanced data, kept as safetensors, loaded by every procedure."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,25 @@ import torch
 from imbnas import records
 from imbnas.adaptation import train_supernet
 from imbnas.data import Batches
+from imbnas.evaluation import rank
 from imbnas.lines import line
 from imbnas.models import SuperNet
 from imbnas.space import Space
-from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator, progress
+from imbnas.stages.common import (
+    Clock,
+    Run,
+    Target,
+    best_device,
+    cost,
+    load_target,
+    named_generator,
+    progress,
+    random_paths,
+    scoring_batches,
+)
 from imbnas.training import load_tensors, save_tensors
+
+SAMPLE = 24  # paths whose scores a record tells
 
 
 def supernet_config(run: Run) -> dict[str, Any]:
@@ -30,7 +46,10 @@ def supernet_config(run: Run) -> dict[str, Any]:
 
 
 def supernet(run: Run) -> dict[str, Any]:
-    """Train the super-network on the balanced source and write its record and its checkpoint (paper, Eq. 5)."""
+    """Train the super-network on the balanced source and write its record and its checkpoint (paper, Eq. 5).
+
+    The checkpoint names data and recipe; the record has the scores of a few fixed paths and the checkpoint's SHA-256.
+    """
     config, clock, device = supernet_config(run), Clock(run.max_seconds), best_device()
     records.refuse_other_data(run.file("supernet"), records.plain(config))
     with clock.part("data"):
@@ -56,20 +75,39 @@ def supernet(run: Run) -> dict[str, Any]:
             report=progress(f"supernet {run.source} s{run.seed}"),
         )
     clock.seconds["training"] = log.seconds  # those before a stop too
-    save_supernet(run.file("supernet", suffix=".safetensors"), net, records.identity(records.plain(config)))
+    weights_file, plain = run.file("supernet", suffix=".safetensors"), records.plain(config)
+    about = {"data": run.source, "recipe": json.dumps(plain["recipe"]), "precision": config["precision"]}
+    save_supernet(weights_file, net, records.identity(plain), **about)
+    with clock.part("scoring"):
+        sample = sample_scores(run, net, source)
     records.write_curves(run.file("supernet", suffix=".csv"), log.rows)
     results = {
         "split": {run.source: source.split.hash},
         "final": log.rows[-1],
         "parameters": sum(p.numel() for p in net.parameters()),
+        "sample": sample,
+        "sha256": hashlib.sha256(weights_file.read_bytes()).hexdigest(),
     }
     run_cost = cost(clock, device, images=log.images, training_seconds=round(log.seconds, 2))
     return records.write(run.file("supernet"), "supernet", config, results, run_cost)
 
 
-def save_supernet(file: Path, net: SuperNet, identity: str) -> None:
-    """The weights, with the space and the configuration they belong to; batch statistics are re-estimated anyway."""
-    card = {"space": net.space.name, "classes": str(net.classifier.out_features), "identity": identity}
+def sample_scores(run: Run, net: SuperNet, source: Target) -> dict[str, Any]:
+    """Validation accuracy, percent, of the first of the paths that the signal gate draws, as P0 scores them."""
+    paths, scoring = random_paths(run, SAMPLE), run.settings.scoring
+    draws = named_generator(run.seed, "scoring", "balance")
+    statistics, validation, labels = scoring_batches(source, scoring, draws)
+    found = rank(net, paths, statistics, validation, labels, scoring.precision, source.class_mean).accuracy
+    scored = {"".join(map(str, path)): score for path, score in zip(paths, found, strict=True)}
+    return {"scoring": scoring, "accuracy": scored}
+
+
+def save_supernet(file: Path, net: SuperNet, identity: str, **about: str) -> None:
+    """The weights, with the space and the configuration they belong to; batch statistics are re-estimated anyway.
+
+    about: what more the file tells of itself.
+    """
+    card = {"space": net.space.name, "classes": str(net.classifier.out_features), "identity": identity, **about}
     save_tensors(file, dict(net.state_dict()), card)
 
 

@@ -31,7 +31,7 @@ from imbnas.stages.common import (
     work_name,
 )
 from imbnas.stages.control import ridge_scores
-from imbnas.stages.validity import Arm, arm_called, begin, sample_cells, study, trained, work_folder
+from imbnas.stages.validity import Arm, arm_called, arms, begin, sample_cells, study, trained, work_folder
 from imbnas.training import Log, Recipe
 
 PROCEDURES = ("control", "P1", "P1-ce", "P2", "P3")
@@ -79,13 +79,14 @@ def truth(
 
     Writes <out>/truth/<arm>-<procedure>[-<variant>]-<target>-s<seed>.json, or in <out>/probes/ what has a variant or
     starts from another arm than the chosen one. "control" adapts nothing: a ridge classifier per cell; "P1-ce" is P1
-    with plain cross-entropy, which differs on a long-tailed target only.
+    with plain cross-entropy, which differs on a long-tailed target only. A profile's arm adapts by the profile's
+    recipes.
     """
     if procedure not in PROCEDURES:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
     chosen, changed = arm_called(arm), variant_called(variant)
     folder, device, clock = Path(out or profiles.ROOT / "results"), best_device(), Clock(max_seconds)
-    recipe = chosen.recipe if procedure == "P3" else adaptation_recipe(procedure)
+    recipe = recipe_of(chosen, procedure)
     data = load_target(changed.data, target, 0, device)
     config = {
         "arm": chosen,
@@ -110,6 +111,13 @@ def truth(
     return records.write(file, "truth", config, {"split": data.split.hash, **scores}, cost(clock, device))
 
 
+def recipe_of(arm: Arm, procedure: str) -> Recipe:
+    """What a procedure trains by: an arm that is a profile's has the profile's recipes, others have the study's."""
+    if arm.name in arms("profiles") and procedure != "control":
+        return getattr(profiles.load(arm.name), procedure.removesuffix("-ce").lower())
+    return arm.recipe if procedure == "P3" else adaptation_recipe(procedure)
+
+
 def adaptation_recipe(procedure: str) -> Recipe:
     """The study's recipe of a procedure; the control trains nothing."""
     entry = study()["truth"]["recipes"].get(procedure.removesuffix("-ce"), {"length": 1, "rate": 1})
@@ -117,7 +125,7 @@ def adaptation_recipe(procedure: str) -> Recipe:
 
 
 def source_of(
-    arm: Arm, variant: Variant, seed: int, folder: Path, device: torch.device, deadline: float | None
+    arm: Arm, variant: Variant, seed: int, folder: Path, device: torch.device, deadline: float | None = None
 ) -> SuperNet:
     """The arm's super-network after the part of its training that `variant` asks for."""
     if variant.after == 1:
@@ -130,7 +138,7 @@ def source_of(
 
 
 def part_trained(
-    arm: Arm, part: float, seed: int, folder: Path, device: torch.device, deadline: float | None
+    arm: Arm, part: float, seed: int, folder: Path, device: torch.device, deadline: float | None = None
 ) -> SuperNet:
     """The beginning of an arm's training; its rate must be constant, or the beginning would not be one."""
     if arm.recipe.shape != "constant":

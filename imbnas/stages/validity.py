@@ -32,7 +32,12 @@ from imbnas.stages.common import (
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.training import Log, PathSampler, Recipe, fit, load_tensors
 
-HOMES = {"arms": "validity", "brief": "brief", "sources": "sources"}  # the folder of each kind's records
+HOMES = {  # the folder of each kind's records
+    "arms": "validity",
+    "brief": "brief",
+    "sources": "sources",
+    "profiles": "validity",
+}
 STUDY = profiles.FOLDER / "studies" / "validity.yaml"
 
 
@@ -63,9 +68,15 @@ def study() -> dict[str, Any]:
 
 
 def arms(kind: str = "arms") -> dict[str, Arm]:
-    """Every arm of the study, or of another kind of `HOMES`: the base with each arm's changes."""
-    base = merged(study()["base"], study().get(f"{kind}_base", {}))
-    return {name: read_arm(name, base, changes or {}) for name, changes in study()[kind].items()}
+    """Every arm of the study, or of another kind of `HOMES`: the base with each arm's changes.
+
+    An arm of the kind "profiles" is called after a profile and trains as that profile's source super-network does.
+    """
+    told = study()
+    base, changes = merged(told["base"], told.get(f"{kind}_base", {})), told[kind]
+    if kind == "profiles":
+        changes = {name: {"recipe": vars(profiles.load(name).supernet)} | more for name, more in changes.items()}
+    return {name: read_arm(name, base, more or {}) for name, more in changes.items()}
 
 
 def arm_called(name: str) -> Arm:

@@ -1,5 +1,6 @@
 """Tensors on disk: safetensors, written whole or not at all; nothing that is read is executed."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,15 +11,25 @@ from torch import Tensor
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file atomically: whole, or not at all."""
+    """Write a safetensors file atomically: whole, or not at all; equal contents give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, dict(metadata))
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with open(partial, "wb") as file:
-        file.write(data)
+        file.writelines(in_order(data))
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def in_order(data: bytes) -> tuple[bytes, memoryview]:
+    """Header and tensors of a safetensors file, the header sorted: as written, its order changes from run to run."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__", {}).items()))} | dict(sorted(header.items()))
+    text = json.dumps(ordered, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text, memoryview(data)[end:]
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
