@@ -351,6 +351,9 @@ def test_what_the_cures_did() -> None:
     assert weights.avg_pool_3x3["deep-skip-dropout", 0] > weights.avg_pool_3x3["deep", 0]
     assert cells.cell["deep-early-stopping", 0] == cells.cell["deep", 0]
     assert weights.loc["deep-warm-up", 0].idxmax() == "skip_connect" and cells.skips["deep-warm-up", 0] >= 3
+    rivals = ["evolution", "random-search"]
+    gradient = cells.accuracy.drop(index=rivals, level="arm").drop(("deep-warm-up", 0))
+    assert gradient.min() > 92 and cells.accuracy["evolution"].max() - cells.accuracy["evolution"].min() > 10
     none = cells.accuracy["deep", 0]
     assert all(cells.accuracy[f"deep-{cure}", 0] <= none for cure in ("warm-up", "skip-dropout", "early-stopping"))
 
