@@ -116,7 +116,7 @@ def ranks_in_words(frame: pd.DataFrame, procedure: str) -> str:
     seeds = frame.loc[procedure].index if procedure in frame.index else []
     seeds = [seed for seed in seeds if ("P0", seed) in frame.index]
     if not len(seeds):
-        return "Not measured yet."
+        return 'Not measured yet: `make grid GOALS="validity truth"` does it.'
     one, other = frame.loc[procedure].loc[seeds], frame.loc["P0"].loc[seeds]
     figures = ", ".join(f"{taus(frame, procedure, s)} against P0's {taus(frame, 'P0', s)} (seed {s})" for s in seeds)
     if (one.high < other.low).all():

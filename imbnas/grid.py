@@ -25,16 +25,20 @@ class Grid:
     found: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def __str__(self) -> str:
-        """Where the numbers come from, as a sentence in Markdown."""
+        """Where the numbers come from, as a sentence in Markdown, with the seeds of the retrained winners."""
+        winners = [record for record in self.of("retrain") if record["config"]["procedure"] != "path"]
+        return self.sentence("seed", winners)
+
+    def sentence(self, each: str = "", found: Iterable[Mapping[str, Any]] = ()) -> str:
+        """Profile, data and space; with a name for `each`, also which seeds the records in `found` have."""
         if not self.profile:
             return f"There are no records yet: {HOW}."
-        winners = [record for record in self.of("retrain") if record["config"]["procedure"] != "path"]
-        seeds = sorted({record["config"]["seed"] for record in winners})
         data, space = self.folder.parts[-2:]
-        return (
-            f"Profile `{self.profile}`, `{data.replace('-', ' → ')}`, space `{space}`, "
-            f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds)) or 'none yet'}."
-        )
+        place = f"Profile `{self.profile}`, `{data.replace('-', ' → ')}`, space `{space}`"
+        if not each:
+            return f"{place}."
+        seeds = sorted({record["config"]["seed"] for record in found})
+        return f"{place}, {each}{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds)) or 'none yet'}."
 
     def of(self, stage: str) -> list[dict[str, Any]]:
         """The records of one stage."""

@@ -305,3 +305,7 @@ def test_a_grid_says_where_its_numbers_come_from() -> None:
     found = [{"stage": "retrain", **record(seed=seed)} for seed in (0, 2)]
     said = str(Grid("laptop", Path("results/laptop/cifar10-cifar100/cell3-c16-n1"), found))
     assert said == "Profile `laptop`, `cifar10 → cifar100`, space `cell3-c16-n1`, seeds 0, 2."
+    grid = Grid("laptop", Path("results/laptop/cifar10-cifar100/cell3-c16-n1"), found)
+    assert grid.sentence() == "Profile `laptop`, `cifar10 → cifar100`, space `cell3-c16-n1`."
+    assert grid.sentence("super-network", grid.of("scores")).endswith(", super-network none yet.")
+    assert grid.sentence("super-network", grid.of("retrain")).endswith(", super-networks 0, 2.")

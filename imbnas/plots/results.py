@@ -197,7 +197,10 @@ def per_class(accuracies: Sequence[float], counts: Sequence[int], ax: Axes | Non
 
 
 def levels(table: pd.DataFrame, profile: str) -> list[Axes]:
-    """Accuracy per target: ours filled, with the interval over seeds; the paper's hollow, with its test images'."""
+    """Accuracy per target: ours filled, with the interval over seeds; the paper's hollow, with its test images'.
+
+    A point of ours with one seed has no interval over seeds. It gets a thin bar, that of 10,000 test images.
+    """
     grid = axes(4.6, 2, 2)
     for ax, target in zip(grid.flat, TARGETS, strict=True):
         for row, procedure in enumerate(PROCEDURES):
@@ -207,7 +210,8 @@ def levels(table: pd.DataFrame, profile: str) -> list[Axes]:
             ax.plot(value, row + 0.16, PROCEDURE_MARKERS[procedure], color=QUIET, markerfacecolor="white")
             ours = table[(table.procedure == procedure) & (table.target == target)]
             for cell in ours.itertuples():
-                ax.plot([cell.low, cell.high], [row - 0.16] * 2, color=PROCEDURE_COLOURS[procedure], linewidth=2)
+                low, high, width = interval(cell)
+                ax.plot([low, high], [row - 0.16] * 2, color=PROCEDURE_COLOURS[procedure], linewidth=width)
                 ax.plot(cell.accuracy, row - 0.16, PROCEDURE_MARKERS[procedure], color=PROCEDURE_COLOURS[procedure])
         missing = "" if (table.target == target).any() else " (ours: not run)"
         ax.set(title=target + missing, yticks=range(4), yticklabels=PROCEDURES, ylim=(3.6, -0.6))
@@ -218,6 +222,14 @@ def levels(table: pd.DataFrame, profile: str) -> list[Axes]:
     for ax in grid[1]:
         ax.set_xlabel("accuracy (%)")
     return list(grid.flat)
+
+
+def interval(cell) -> tuple[float, float, float]:
+    """Ends and line width of a bar: over seeds, thick, or where there is one seed, of the test images alone, thin."""
+    if not np.isnan(cell.low):
+        return cell.low, cell.high, 2.2
+    half = NORMAL * binomial_error(cell.accuracy)
+    return cell.accuracy - half, cell.accuracy + half, 0.9
 
 
 def gaps(ours: Mapping[str, pd.DataFrame], paper: Mapping[str, pd.DataFrame], profile: str = "") -> list[Axes]:
@@ -249,26 +261,36 @@ def gaps(ours: Mapping[str, pd.DataFrame], paper: Mapping[str, pd.DataFrame], pr
 
 
 def cost_against_accuracy(costs: pd.DataFrame, table: pd.DataFrame, target: str, ax: Axes | None = None) -> Axes:
-    """Accuracy of each procedure's winner on `target` over what its search cost beyond the source super-network."""
-    ax = ax or axes(3.2)
-    spent = costs[(costs.target == target) | (costs.procedure == "P0")]
-    seconds = (spent.training + spent.search).groupby(spent.procedure).mean()
-    shown = table[(table.target == target) & table.procedure.isin(seconds.index)]
+    """Accuracy of each procedure's winner on `target` over what it cost: filled, adapting and searching.
+
+    Hollow, where a procedure starts from a source super-network: with that network's training, for this target alone.
+    """
+    ax = ax or axes(3.4)
+    spent = costs[(costs.target == target) | costs.procedure.isin(["P0", "source"])]
+    minutes = (spent.training + spent.search).groupby(spent.procedure).mean() / 60
+    shown = table[(table.target == target) & table.procedure.isin(minutes.index)]
     if not len(shown):
         return note(ax, NO_RECORDS)
-    minutes = shown.procedure.map(seconds) / 60
-    for cell, x in zip(shown.itertuples(), minutes, strict=True):
-        colour = PROCEDURE_COLOURS[cell.procedure]
-        ax.plot([x, x], [cell.low, cell.high], color=colour, linewidth=2)
-        ax.plot(x, cell.accuracy, PROCEDURE_MARKERS[cell.procedure], color=colour, markersize=8)
-        beside = minutes.between(x, x + 0.12 * minutes.max(), inclusive="right")
-        crowded = (beside & ((shown.accuracy - cell.accuracy).abs() < 0.6)).any()  # its name would cover that point
-        side = {"xytext": (-8, -4), "ha": "right"} if crowded else {"xytext": (7, 5)}
-        ax.annotate(cell.procedure, (x, cell.accuracy), textcoords="offset points", weight="bold", **side)
-    ax.set(xlabel="adapting and searching (minutes)", ylabel=f"accuracy on {target} (%)")
+    source = minutes.get("source", np.nan)
+    for cell in shown.itertuples():
+        colour, marker = PROCEDURE_COLOURS[cell.procedure], PROCEDURE_MARKERS[cell.procedure]
+        own = minutes[cell.procedure]
+        ax.plot([own, own], [cell.low, cell.high], color=colour, linewidth=2)
+        ax.plot(own, cell.accuracy, marker, color=colour, markersize=8)
+        if cell.procedure != "P3" and not np.isnan(source):
+            ax.plot([own, own + source], [cell.accuracy] * 2, color=RULE, linewidth=1, zorder=0)
+            ax.plot(own + source, cell.accuracy, marker, color=colour, markersize=8, markerfacecolor="white")
+        near = shown[(shown.accuracy - cell.accuracy).abs() < 0.6].procedure.map(minutes)
+        crowded = near.between(own, own + 0.15 * minutes.max(), inclusive="right").any()  # its name would cover a point
+        side = {"xytext": (-8, 3), "ha": "right"} if crowded else {"xytext": (7, 5)}
+        ax.annotate(cell.procedure, (own, cell.accuracy), textcoords="offset points", weight="bold", **side)
+    ax.plot([], [], "o", color=INK, label="adapting and searching")
+    ax.plot([], [], "o", color=INK, markerfacecolor="white", label="with the source's training")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=2)
+    ax.set(xlabel="minutes", ylabel=f"accuracy on {target} (%)")
     ax.margins(y=0.3)
     low, high = ax.get_ylim()
     spare = max(0.0, (2 - (high - low)) / 2)  # two points at least: noise must not look like a gap
     ax.set_ylim(low - spare, high + spare)
-    ax.set_xlim(0, 1.15 * ax.get_xlim()[1])
+    ax.set_xlim(0, 1.1 * ax.get_xlim()[1])
     return ax
