@@ -6,7 +6,8 @@
 the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another, both
 as `…-allowed.csv` among the paths that a search may choose; `repeatability.csv` how alike two super-networks rank,
 `crossed.csv` scores taken on another target, `premise.csv` one target against another, `ceiling.csv` what the noise of
-the seed leaves. `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
+the seed leaves, `gaps.csv` the retrained winners of Table 2 one against another. `domain.csv` is of the one-cell space:
+its cells, retrained, beside what is published of them.
 """
 
 import itertools
@@ -18,6 +19,7 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.domain import SPACE, domain
+from imbnas.evidence import PROCEDURES, paired_differences, retrainings
 from imbnas.grid import leading, paths_are_ranked
 from imbnas.premise import ceiling, premise, targets_of
 from imbnas.quality import (
@@ -82,6 +84,19 @@ def ceilings(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def winners_gaps(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Each procedure's winners against every other's: a row per pair and target, last the long-tailed ones together."""
+    runs = retrainings(found)
+    pairs = itertools.permutations(PROCEDURES, 2)
+    frames = [
+        paired_differences(runs, first, second).assign(first=first, second=second)
+        for first, second in pairs
+        if {first, second} <= set(runs.procedure)
+    ]
+    columns = ["first", "second", "target", "seeds", "difference", "low", "high", "probability", "sd"]
+    return pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns)
+
+
 def tables(results: Path = RESULTS) -> dict[str, str]:
     """Every table as CSV by its file's name; none without a retrained path."""
     table = every_retraining(results)
@@ -98,6 +113,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         "crossed": crossed(found),
         "premise": premise(retrained_paths(found)),
         "ceiling": ceilings(found),
+        "gaps": winners_gaps(leading(results).of("retrain")),
         "domain": domain(retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)),
     }
     texts = {f"{name}.csv": in_csv(frame) for name, frame in frames.items() if len(frame)}

@@ -2,10 +2,13 @@
 
 import pandas as pd
 import pytest
+import torch
+from torch import nn
 
 from imbnas import profiles, records
-from imbnas.evidence import PAPER, TARGETS, binomial_error, paired_differences, retrainings, table_2
+from imbnas.evidence import PAPER, PROCEDURES, ROWS, TARGETS, binomial_error, paired_differences, retrainings, table_2
 from imbnas.grid import costs
+from imbnas.models import ResNet32
 from imbnas.power import noise_of, winners_sd
 from imbnas.quality import among_random, differences, holm, largest_allowed, over_seeds, retrained_paths
 
@@ -312,8 +315,40 @@ def test_table_2_of_one_seed_tells_paths_apart_and_no_procedures() -> None:
     chosen_by_nobody = among_random(retrained_paths(found), table_2(runs), largest_allowed(found))
     there = chosen_by_nobody[(chosen_by_nobody.target == "exp-0.01") & (chosen_by_nobody.procedure == "P1")].iloc[0]
     assert 0 < there.accuracy - there["mean"] < 2 and there.better > 0
-    resnet = records.read_one(folder / "baseline-resnet32-drw-exp-0.01-s0.json")["results"]["test"]["overall"]
-    assert resnet > table["exp-0.01"].max() + 2
+
+
+def test_what_stands_beside_table_2() -> None:
+    found = records.read(RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1")
+    runs = retrainings([record for record in found if record["stage"] == "retrain"], ROWS)
+    table = runs[runs.seed == 0].pivot_table(index="procedure", columns="target", values="accuracy")
+    winners, beside = table.loc[list(PROCEDURES)], table.loc[["control", "P1-random", "largest"]]
+    resnet = table.loc["resnet32-drw"].fillna({"balance": table.loc["resnet32-ce", "balance"]})
+    assert (resnet > winners.max() + 2).all() and (resnet > beside.max().fillna(0)).all()
+    assert multiply_adds(ResNet32(10)) / largest_allowed(found) == pytest.approx(4, abs=0.1)
+    for target in ("exp-0.1", "exp-0.01"):
+        assert winners[target].min() < table.loc["control", target] < winners[target].max()
+    assert list(table["step-0.01"].dropna().sort_values().index[:2]) == ["control", "P1"]
+    assert 0 < table.loc["P1", "step-0.01"] - table.loc["control", "step-0.01"] < 0.5
+    assert 0 < table.loc["P1-random", "exp-0.01"] - winners["exp-0.01"].max() < 0.1
+    assert table["exp-0.01"].drop("resnet32-ce").idxmin() == table["exp-0.01"].idxmin() == "largest"
+    (nobody,) = among_random(retrained_paths(found), table_2(runs), largest_allowed(found)).query(
+        "target == 'exp-0.01' and procedure == 'P1'"
+    ).itertuples()  # fmt: skip
+    assert table.loc["largest", "exp-0.01"] < nobody.mean
+
+
+def multiply_adds(net: nn.Module) -> int:
+    """Of its convolutions and its classifier, for one image."""
+    counted = []
+
+    def count(module: nn.Module, _: tuple, out: torch.Tensor) -> None:
+        counted.append(out[0].numel() * module.weight[0].numel())
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count)
+    net.eval()(torch.zeros(1, 3, 32, 32))
+    return sum(counted)
 
 
 def test_in_the_grids_space_the_untrained_ranking_is_another_one() -> None:
