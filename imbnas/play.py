@@ -171,7 +171,7 @@ def with_record(distribution: str) -> str:
     if retrained_file(distribution).exists():
         return distribution
     print(
-        f"No path was retrained on {distribution} yet: below, scores are held against the truth of exp-0.01. "
+        f"No path was retrained on {distribution} yet: below, exp-0.01 stands in its place. "
         f'play.write_retrained("{distribution}") retrains all of them twice, in seven minutes or more.'
     )
     return "exp-0.01"
