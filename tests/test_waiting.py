@@ -56,13 +56,14 @@ def test_nothing_is_read_or_sent_inside_an_epoch(monkeypatch: pytest.MonkeyPatch
     """Values on the device "meta" do not exist, so whatever reads one fails; only the log is not read."""
     looks: list[int] = []
     monkeypatch.setattr(loop, "collect", lambda run, pending: looks.append(run.step))
+    monkeypatch.setattr(loop, "refuse_overflow", lambda run: looks.append(run.step))
     monkeypatch.setattr(loop, "close_epoch", lambda *_: None)
     monkeypatch.setattr(loop, "autocast", lambda *_: contextlib.nullcontext())  # the device has no autocast,
     monkeypatch.setattr(loop, "sgd", lambda parameters, recipe: torch.optim.SGD(parameters, recipe.rate))  # nor fused
     net, sampler, batches = prepared("meta")
     with Sent("meta") as sent:
         fit(net, lambda images: net(images, sampler()), batches, RECIPE, weights=WEIGHTS)
-    assert looks == [PER_EPOCH, 2 * PER_EPOCH]
+    assert looks == [PER_EPOCH, 2 * PER_EPOCH, 2 * PER_EPOCH]  # the log at every epoch's end, the weights at the last
     assert sent.count == DRAWS + 1  # at the start of the second epoch, and the class weights once
 
 

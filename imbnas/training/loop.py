@@ -245,7 +245,7 @@ def take_step(
 
 
 def collect(run: Training, pending: list[Outcome]) -> None:
-    """Read the steps since the last look; this is the only place that waits for the device."""
+    """Read the steps since the last look; this and `refuse_overflow` are the only places that wait for the device."""
     losses = torch.stack([outcome.loss for outcome in pending]).tolist()
     correct = torch.stack([outcome.correct for outcome in pending]).tolist()
     for step, (loss, right, outcome) in enumerate(zip(losses, correct, pending, strict=True), run.step - len(pending)):
@@ -260,9 +260,9 @@ def collect(run: Training, pending: list[Outcome]) -> None:
 
 def refuse_overflow(run: Training) -> None:
     """`NotFinite` where an update spoilt a weight although its loss was sound: nothing of it is saved or returned."""
-    for parameter, name in run.names.items():
-        if not parameter.isfinite().all():
-            raise NotFinite(f"{name} is not finite after {run.step} steps: {GENTLER}")
+    sound = torch.stack([parameter.isfinite().all() for parameter in run.names]).tolist()
+    if spoilt := [name for name, is_sound in zip(run.names.values(), sound, strict=True) if not is_sound]:
+        raise NotFinite(f"{spoilt[0]} is not finite after {run.step} steps: {GENTLER}")
 
 
 def close_epoch(run: Training, total: int, report: Callable[[str], None] | None, more: Mapping[str, float]) -> None:
