@@ -30,8 +30,9 @@ def batch(
     """Where a profile is given, run `stage` for every target, then skip the rest of the chapter: it is for a reader.
 
     namespace: the chapter's `globals()` right after its parameters. An option that is a list runs the stage for
-    each of its values, one after the other. `Unfinished` ends the run without a record and says so; the same line continues it. The
-    `max_seconds` are for all of them together. also: parameters of the chapter that this stage does without.
+    each of its values, one after the other. `Unfinished` ends the run without a record and says so; the same line
+    continues it. The `max_seconds` are for all of them together. also: parameters of the chapter that this stage does
+    without.
     ValueError, shown as its message alone, for a misspelt parameter or a value that can't be; without a profile too.
     """
     known = (*own(namespace, options), *also)
