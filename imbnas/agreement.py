@@ -30,7 +30,7 @@ PAIRED = {  # after adaptation, which ranking is held against which others
     "P0": (COUNTING,),
     "P1": ("P0",),
     "P2": ("P0",),
-    "P3": ("P0",),
+    "P3": ("P0", "P1"),
     "control": ("P0", "P1"),
 }
 MISSING = (
@@ -301,13 +301,19 @@ def repeats_csv(study: Iterable[Record], truths: Iterable[Record]) -> str:
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write the tables of all records beside them: of the validity study, and of the adaptation against truth."""
+    """Write the tables of all records beside them: of the validity study, of adaptation, of other sources."""
     study, truths = records.read(folder, "validity"), records.read(folder.parent / "truth", "truth")
     records.write_text(folder / "agreement.csv", as_csv(study))
     records.write_text(folder.parent / "truth" / "agreement.csv", adapted_csv(study, truths))
     records.write_text(folder.parent / "truth" / "differences.csv", adapted_differences_csv(study, truths))
     same = [r for r in study if r["config"]["arm"]["name"] == ARM]
     records.write_text(folder.parent / "truth" / "repeats.csv", repeats_csv(same, truths))
+    records.write_text(folder.parent / "sources" / "agreement.csv", as_csv(trained_on_cifar100(folder.parent)))
+
+
+def trained_on_cifar100(results: Path) -> list[Record]:
+    """The other sources that the target's own data set trained, as P3 is, and held against its published accuracies."""
+    return [record for record in records.read(results / "sources", "validity") if truth_of(record) == "cifar100"]
 
 
 if __name__ == "__main__":

@@ -192,6 +192,12 @@ def test_the_committed_table_of_repeats_is_what_the_raw_scores_say() -> None:
     assert truths and table.read_text() == agreement.repeats_csv(study, truths), "run python -m imbnas.agreement"
 
 
+def test_the_committed_table_of_other_sources_is_what_the_raw_scores_say() -> None:
+    study = agreement.trained_on_cifar100(agreement.FOLDER.parent)
+    table = agreement.FOLDER.parent / "sources" / "agreement.csv"
+    assert study and table.read_text() == agreement.as_csv(study), "run python -m imbnas.agreement"
+
+
 def test_repeats_by_hand() -> None:
     """Twelve cells, one pair exchanged: 1 of 66 pairs is discordant, so tau is 64 / 66."""
     cells = list(distinct().index[:12])

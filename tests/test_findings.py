@@ -39,6 +39,22 @@ def test_scores_on_other_classes_lost_the_ranking_where_the_truth_is_published(s
     assert tau.partial_low["P0", seed] > 0.4 and tau.partial_high["P1", seed] < 0.2  # and not for its size
 
 
+def test_training_on_the_target_brings_some_of_the_ranking_back() -> None:
+    tau = pd.read_csv(RESULTS / "truth" / "agreement.csv").set_index(["procedure", "seed"])
+    gaps = pd.read_csv(RESULTS / "truth" / "differences.csv").set_index(["first", "second", "seed"])
+    assert gaps.low["P3", "P1", 0] > 0 > gaps.high["P3", "P0", 0] and tau.low["P3", 0] > 0
+    others = tau.drop(index=["P0", "P3", "multiply-adds"], level="procedure")
+    assert not (others.low > 0).any() and list(others.index[others.high < 0]) == [("P2", 1)]
+    again = pd.read_csv(RESULTS / "sources" / "agreement.csv").set_index(["ranking", "above"])
+    again = again.loc[("hundred-s0-accuracy", 0)]
+    assert tau.high["P3", 0] < again.low and again.high < tau.low["P0"].min()
+    recipes = [
+        records.read_one(RESULTS / name)["config"]["arm"] | {"name": "", "data": ""}
+        for name in ("truth/constant-P3-balance-s0.json", "sources/hundred-s0.json", "validity/constant-s0.json")
+    ]
+    assert recipes[0] == recipes[1] == recipes[2]  # one way of training, on CIFAR-100 twice and on CIFAR-10
+
+
 def test_it_is_the_change_of_classes_and_not_the_imbalance() -> None:
     probes = pd.read_csv(RESULTS / "probes" / "agreement.csv").set_index(["probe", "seed"])
     own, tailed, changed = (probes.loc[name, 0] for name in ("on-cifar10", "on-cifar10-exp-0.01", "plain"))
