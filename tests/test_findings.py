@@ -345,6 +345,9 @@ def test_what_stands_beside_table_2() -> None:
     for target in ("exp-0.1", "exp-0.01"):
         assert winners[target].min() < table.loc["control", target] < winners[target].max()
     assert list(table["step-0.01"].dropna().sort_values().index[:2]) == ["control", "P1"]
+    assert table["balance"].idxmin() == "control" and winners["balance"].idxmax() == "P1"
+    mean = among_random(retrained_paths(found), table_2(runs), largest_allowed(found)).set_index("target")["mean"]
+    assert table.loc["control", "balance"] < mean["balance"].iloc[0]
     assert 0 < table.loc["P1", "step-0.01"] - table.loc["control", "step-0.01"] < 0.5
     assert 0 < table.loc["P1-random", "exp-0.01"] - winners["exp-0.01"].max() < 0.1
     assert table["exp-0.01"].drop("resnet32-ce").idxmin() == table["exp-0.01"].idxmin() == "largest"
