@@ -308,7 +308,8 @@ def main(folder: Path = FOLDER) -> None:
     records.write_text(folder.parent / "truth" / "differences.csv", adapted_differences_csv(study, truths))
     same = [r for r in study if r["config"]["arm"]["name"] == ARM]
     records.write_text(folder.parent / "truth" / "repeats.csv", repeats_csv(same, truths))
-    records.write_text(folder.parent / "sources" / "agreement.csv", as_csv(trained_on_cifar100(folder.parent)))
+    if others := trained_on_cifar100(folder.parent):
+        records.write_text(folder.parent / "sources" / "agreement.csv", as_csv(others))
 
 
 def trained_on_cifar100(results: Path) -> list[Record]:

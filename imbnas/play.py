@@ -24,10 +24,9 @@ from imbnas.evaluation import features
 from imbnas.losses import class_weights
 from imbnas.models import SubNet, SuperNet
 from imbnas.profiles import Scoring
-from imbnas.space import MacroSpace
+from imbnas.space import MacroSpace, digits
 from imbnas.stages.common import Clock, Target, cost, named_generator, scoring_batches
 from imbnas.stages.retrain import test
-from imbnas.stages.search import digits
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.training import Log, Recipe, fit
 

@@ -11,11 +11,11 @@ import torch
 
 from imbnas import records, stages
 from imbnas.profiles import Scoring
-from imbnas.space import CellSpace, MacroSpace
+from imbnas.space import CellSpace, MacroSpace, digits
 from imbnas.stages import ranking
 from imbnas.stages.common import load_target
 from imbnas.stages.ranking import COUNT, ranked_paths
-from imbnas.stages.search import digits, search_config
+from imbnas.stages.search import search_config
 from imbnas.stages.truth import Variant, part_trained, scored, source_of, variants
 from imbnas.stages.validity import arm_called, begin
 from tests.tiny import run

@@ -18,12 +18,12 @@ from imbnas.data.sources import CIFAR
 from imbnas.lines import CHAPTER
 from imbnas.probes import PROBES
 from imbnas.quality import ON_SOURCE
-from imbnas.space import parse_space
+from imbnas.space import digits, parse_space
 from imbnas.stages import Run, ranked_paths
 from imbnas.stages.ranking import COUNT, NAMED, NORM
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.retrain import largest_path
-from imbnas.stages.search import adaptation, digits, max_cost
+from imbnas.stages.search import adaptation, max_cost
 from imbnas.stages.truth import variant_called
 from imbnas.stages.validity import arm_called, arm_file, arms
 

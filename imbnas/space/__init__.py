@@ -2,11 +2,11 @@
 
 import re
 
-from imbnas.space.base import Cost, Path, Space, median_cost
+from imbnas.space.base import Cost, Path, Space, digits, median_cost
 from imbnas.space.cell import CellSpace
 from imbnas.space.macro import MacroSpace
 
-__all__ = ["CellSpace", "Cost", "MacroSpace", "Path", "Space", "median_cost", "parse_space"]
+__all__ = ["CellSpace", "Cost", "MacroSpace", "Path", "Space", "digits", "median_cost", "parse_space"]
 
 
 def parse_space(name: str) -> Space:

@@ -12,6 +12,13 @@ import torch
 from torch import Generator
 
 Path = tuple[int, ...]
+
+
+def digits(path: Path) -> str:
+    """A path as its choices, one digit each: how records hold it."""
+    return "".join(map(str, path))
+
+
 STAGE_SEPARATOR = " / "
 
 

@@ -17,7 +17,7 @@ from imbnas.evaluation import confusion, rank
 from imbnas.evolution import evolve, random_search
 from imbnas.models import SubNet, SuperNet
 from imbnas.profiles import Scoring, Search, build
-from imbnas.space import CellSpace
+from imbnas.space import CellSpace, digits
 from imbnas.space import Path as PathOf
 from imbnas.stages.common import (
     Clock,
@@ -30,7 +30,7 @@ from imbnas.stages.common import (
     scoring_batches,
     work_name,
 )
-from imbnas.stages.search import Kept, digits
+from imbnas.stages.search import Kept
 from imbnas.training import Recipe, fit
 
 STUDY = profiles.FOLDER / "studies" / "darts.yaml"

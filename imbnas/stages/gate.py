@@ -9,6 +9,7 @@ from imbnas.data import Batches
 from imbnas.evaluation import class_worth
 from imbnas.models import SuperNet
 from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
+from imbnas.space import digits
 from imbnas.stages.common import (
     Clock,
     Run,
@@ -21,7 +22,7 @@ from imbnas.stages.common import (
     random_paths,
     scoring_batches,
 )
-from imbnas.stages.search import digits, scorer, tau
+from imbnas.stages.search import scorer, tau
 from imbnas.stages.supernet import load_source, supernet_config
 from imbnas.training import Log
 

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from imbnas import profiles, records
 from imbnas.benchmark import SPACE, nasbench201
 from imbnas.evolution import evolve, random_search
+from imbnas.space import digits
 from imbnas.stages.common import Clock, cost, named_generator
-from imbnas.stages.search import digits
 from imbnas.training.recipe import expect
 
 Cells = Mapping[tuple[int, ...], float]

@@ -10,10 +10,10 @@ from typing import Any
 
 from imbnas import benchmark, records
 from imbnas.quality import ON_SOURCE
-from imbnas.space import CellSpace, Path, Space
+from imbnas.space import CellSpace, Path, Space, digits
 from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
 from imbnas.stages.retrain import alone, retrain_config, train_and_test
-from imbnas.stages.search import adaptation, adapted, digits, scores_of, search_config
+from imbnas.stages.search import adaptation, adapted, scores_of, search_config
 
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread

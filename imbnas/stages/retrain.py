@@ -12,6 +12,7 @@ from imbnas.evaluation import accuracy, confusion
 from imbnas.lines import line
 from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
+from imbnas.space import digits
 from imbnas.stages.common import (
     Clock,
     Run,
@@ -22,7 +23,7 @@ from imbnas.stages.common import (
     named_generator,
     progress,
 )
-from imbnas.stages.search import PROCEDURES, digits, max_cost, search_config, search_file
+from imbnas.stages.search import PROCEDURES, max_cost, search_config, search_file
 from imbnas.training import fit
 
 BASELINES = ("resnet32-ce", "resnet32-drw")

@@ -17,7 +17,7 @@ from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.evolution import Search, evolve, random_search
 from imbnas.models import SuperNet
-from imbnas.space import median_cost
+from imbnas.space import digits, median_cost
 from imbnas.stages.common import (
     Clock,
     Run,
@@ -219,11 +219,6 @@ def scorer(
         return rank(net, paths, statistics, validation, labels, scoring.precision, target.class_mean).accuracy
 
     return scores
-
-
-def digits(path: PathOf) -> str:
-    """A path as its choices, one digit each: how records hold it."""
-    return "".join(map(str, path))
 
 
 def tau(one: Sequence[float], other: Sequence[float]) -> float | None:

@@ -13,7 +13,7 @@ from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.lines import line
 from imbnas.models import SuperNet
-from imbnas.space import Space
+from imbnas.space import Space, digits
 from imbnas.stages.common import (
     Clock,
     Run,
@@ -98,7 +98,7 @@ def sample_scores(run: Run, net: SuperNet, source: Target) -> dict[str, Any]:
     draws = named_generator(run.seed, "scoring", "balance")
     statistics, validation, labels = scoring_batches(source, scoring, draws)
     found = rank(net, paths, statistics, validation, labels, scoring.precision, source.class_mean).accuracy
-    scored = {"".join(map(str, path)): score for path, score in zip(paths, found, strict=True)}
+    scored = {digits(path): score for path, score in zip(paths, found, strict=True)}
     return {"scoring": scoring, "accuracy": scored}
 
 
