@@ -24,6 +24,7 @@ from imbnas.data import Batches
 from imbnas.models import SuperNet, use_batch_statistics
 from imbnas.space import Path, Space
 from imbnas.training import Log, PathSampler, Recipe, fit
+from imbnas.training.pieces import path_step
 
 PROCEDURES = ("P0", "P1", "P2", "P3")
 
@@ -49,7 +50,7 @@ def train_paths(
     generator: torch.Generator,
     **options: Any,
 ) -> Log:
-    """`fit` with a path drawn for every batch: logits(images, path)."""
+    """`fit` with a path drawn for every batch: logits(images, path), which on a GPU are computed in recorded pieces."""
     sampler = PathSampler(net.space, generator)
     return fit(
         net,
@@ -58,6 +59,7 @@ def train_paths(
         recipe,
         generators={"paths": generator},
         describe=sampler.describe,
+        step=path_step(net, sampler),
         **options,
     )
 

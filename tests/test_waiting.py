@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from imbnas.data import Batches, Dataset
 from imbnas.models import SuperNet
 from imbnas.space import CellSpace
-from imbnas.training import PathSampler, Recipe, fit, loop
+from imbnas.training import PathSampler, Recipe, fit, loop, steps
 
 SPACE = CellSpace(4, 1, 1)
 CLASSES, IMAGES, BATCH = 3, 48, 8
@@ -58,7 +58,7 @@ def test_nothing_is_read_or_sent_inside_an_epoch(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop, "collect", lambda run, pending: looks.append(run.step))
     monkeypatch.setattr(loop, "refuse_overflow", lambda run: looks.append(run.step))
     monkeypatch.setattr(loop, "close_epoch", lambda *_: None)
-    monkeypatch.setattr(loop, "autocast", lambda *_: contextlib.nullcontext())  # the device has no autocast,
+    monkeypatch.setattr(steps, "autocast", lambda *_: contextlib.nullcontext())  # the device has no autocast,
     monkeypatch.setattr(loop, "sgd", lambda parameters, recipe: torch.optim.SGD(parameters, recipe.rate))  # nor fused
     net, sampler, batches = prepared("meta")
     with Sent("meta") as sent:

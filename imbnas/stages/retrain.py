@@ -25,6 +25,7 @@ from imbnas.stages.common import (
 )
 from imbnas.stages.search import PROCEDURES, max_cost, search_config, search_file
 from imbnas.training import fit
+from imbnas.training.graphs import fixed_step
 
 BASELINES = ("resnet32-ce", "resnet32-drw")
 
@@ -140,6 +141,7 @@ def train_and_test(
             recipe,
             weights=class_weights(target.split.counts) if config["reweight"] else None,
             precision=config["precision"],
+            step=fixed_step(device),
             checkpoint=run.work_file(config, *names, split=target.split.hash),
             deadline=clock.deadline,
             report=progress(f"retrain {more['procedure']} {run.target} s{run.seed}"),

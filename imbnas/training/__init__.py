@@ -1,9 +1,10 @@
 """Training: recipes, the one loop, checkpoints, and uniform single-path sampling."""
 
 from imbnas.training.checkpoint import load_tensors, save_tensors
-from imbnas.training.loop import Log, NotFinite, Unfinished, autocast, fit, sgd
+from imbnas.training.loop import Log, NotFinite, Unfinished, fit
 from imbnas.training.recipe import Recipe
 from imbnas.training.sampling import PathSampler
+from imbnas.training.steps import autocast, sgd
 
 __all__ = [
     "Log",

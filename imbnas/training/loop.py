@@ -4,7 +4,6 @@
 log. It knows neither the network nor the procedure: it is given a function from images to logits.
 """
 
-import contextlib
 import json
 import math
 import time
@@ -18,9 +17,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from imbnas.data import Batches
-from imbnas.losses import Deferred, weighted_cross_entropy
+from imbnas.losses import Deferred
 from imbnas.training.checkpoint import load_tensors, save_tensors
 from imbnas.training.recipe import Recipe
+from imbnas.training.steps import MakeStep, PlainStep, Step, sgd
 
 GENTLER = "lower the learning rate or clip the gradient; with another recipe the training begins anew"
 
@@ -55,33 +55,6 @@ class Epoch:
     images: int = 0
 
 
-def sgd(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
-    """SGD whose momentum buffers exist from the start.
-
-    A parameter without a gradient takes no step at all, neither decay nor momentum: an operation that is not on
-    the sampled path stays as it is.
-    """
-    optimizer = torch.optim.SGD(
-        parameters,
-        lr=recipe.rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    for parameter in parameters:
-        buffer = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-        optimizer.state[parameter]["momentum_buffer"] = buffer
-    return optimizer
-
-
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """bfloat16 where `precision` is "bf16", nothing where it is "float32" or "float64"."""
-    if precision not in ("bf16", "float32", "float64"):
-        raise ValueError(f'precision is "{precision}"; expected "bf16", "float32" or "float64"')
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
-
-
 @dataclass
 class Training:
     """Everything that a checkpoint must hold to continue as if nothing had happened."""
@@ -93,6 +66,7 @@ class Training:
     generators: Mapping[str, torch.Generator]
     recipe: Recipe
     step: int = 0
+    rate: float = 0.0
     epoch: Epoch = field(default_factory=Epoch)
     log: Log = field(default_factory=Log)
     clock: float = 0.0
@@ -151,6 +125,7 @@ def fit(
     parameters: list[nn.Parameter] | None = None,
     generators: Mapping[str, torch.Generator] | None = None,
     precision: str = "float32",
+    step: MakeStep = PlainStep,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 30.0,
     deadline: float | None = None,
@@ -164,6 +139,7 @@ def fit(
     weights: class weights of the deferred schedule, float [classes]; None for plain cross-entropy.
     parameters: what is trained (default: all of `model`); the rest is neither decayed nor moved.
     generators: the random number generators that `forward` draws from, saved and restored with the checkpoint.
+    step: how a step is made; what replays recordings on a GPU does the same sums (`graphs`, `pieces`).
     checkpoint: a file that is written every `checkpoint_seconds` and continued from when it exists; one of another
     recipe is refused.
     deadline: `time.monotonic()` at which the training stops with `Unfinished`, its checkpoint written.
@@ -180,12 +156,13 @@ def fit(
     device, per_epoch = batches.labels.device, batches.steps_per_epoch
     weights = None if weights is None else weights.to(device)  # once: a copy in every step would wait every time
     deferred, total = recipe.deferred(weights, per_epoch), recipe.total_steps(per_epoch)
+    one_step = step(forward, run.optimizer, recipe, precision)
     saved = time.monotonic()
     run.resume_clock()
     pending: list[Outcome] = []
     while run.step < total:
         rate = recipe.rate_at(run.step, per_epoch)
-        pending.append(Outcome(*take_step(run, forward, rate, recipe.clip, deferred, precision), describe()))
+        pending.append(Outcome(*take_step(run, one_step, rate, deferred), describe()))
         if on_step is not None:
             run.take_time()
             on_step(run.step)
@@ -220,28 +197,12 @@ class Outcome(NamedTuple):
     what: str
 
 
-def take_step(
-    run: Training,
-    forward: Callable[[Tensor], Tensor],
-    rate: float,
-    clip: float | None,
-    deferred: Deferred,
-    precision: str,
-) -> tuple[Tensor, Tensor, int]:
+def take_step(run: Training, step: Step, rate: float, deferred: Deferred) -> tuple[Tensor, Tensor, int]:
     """One optimiser step on the next batch; nothing in it waits for the device."""
     images, labels = run.batches.next()
-    with autocast(images.device, precision):
-        logits = forward(images)
-    loss = weighted_cross_entropy(logits, labels, deferred.at(run.step))
-    run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    group = run.optimizer.param_groups[0]
-    group["lr"] = rate
-    if clip is not None:
-        nn.utils.clip_grad_norm_(group["params"], clip)
-    run.optimizer.step()
-    run.step += 1
-    return loss.detach(), (logits.detach().argmax(1) == labels).sum(), len(labels)
+    loss, correct = step(images, labels, rate, deferred.at(run.step))
+    run.step, run.rate = run.step + 1, rate
+    return loss, correct, len(labels)
 
 
 def collect(run: Training, pending: list[Outcome]) -> None:
@@ -272,7 +233,7 @@ def close_epoch(run: Training, total: int, report: Callable[[str], None] | None,
     run.take_time()
     row = {
         "step": run.step,
-        "rate": run.optimizer.param_groups[0]["lr"],
+        "rate": run.rate,
         "loss": epoch.loss / epoch.images,
         "accuracy": 100 * epoch.correct / epoch.images,
         **more,

@@ -1,0 +1,108 @@
+"""CUDA graphs: kernels are launched once, recorded, and from then on replayed with a single launch.
+
+The narrow networks of this book keep a GPU busy for a fraction of the time that launching their kernels one by one
+takes. What is recorded reads and writes the same memory at every replay, so that inputs are copied to where it looks.
+Recording computes nothing. On a CPU nothing is recorded, and the same code runs as it is.
+"""
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from imbnas.training.recipe import Recipe
+from imbnas.training.steps import Forward, MakeStep, PlainStep
+
+WARM = 2  # ordinary runs before a recording: libraries choose their kernels meanwhile
+Result = TypeVar("Result")
+
+
+def wanted(device: torch.device) -> bool:
+    """Whether steps on `device` are to be recorded: on a GPU, unless IMBNAS_GRAPHS is "off"."""
+    return device.type == "cuda" and os.environ.get("IMBNAS_GRAPHS", "on") != "off"
+
+
+def fixed_step(device: torch.device) -> MakeStep:
+    """How a network that does the same in every step is trained on `device`."""
+    return RecordedStep if wanted(device) else PlainStep
+
+
+class Recorder:
+    """Records on one stream, into one pool of memory.
+
+    Recordings of one pool may follow one another in any order as long as whatever is read by a later one is kept
+    referenced: then its memory is not given to another.
+    """
+
+    def __init__(self) -> None:
+        self.stream, self.pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+
+    def record(self, function: Callable[[], Result]) -> tuple[torch.cuda.CUDAGraph, Result]:
+        """The kernels of `function`, and what it returned: tensors that every replay fills anew."""
+        graph = torch.cuda.CUDAGraph()
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
+            try:
+                result = function()
+            finally:
+                graph.capture_end()
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return graph, result
+
+
+class StaticRate:
+    """A learning rate that recorded kernels read from the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.tensor, self.value = torch.zeros((), device=device), 0.0
+
+    def set(self, rate: float) -> None:
+        if rate != self.value:
+            self.tensor.fill_(rate)
+            self.value = rate
+
+
+class RecordedStep:
+    """The steps of a network that does the same every time, each as one graph: forward, backward and update.
+
+    There is one recording for every size of batch, with and without class weights.
+    """
+
+    def __init__(self, forward: Forward, optimizer: torch.optim.SGD, recipe: Recipe, precision: str) -> None:
+        self.plain = PlainStep(forward, optimizer, recipe, precision)
+        self.rate = StaticRate(optimizer.param_groups[0]["params"][0].device)
+        self.kinds: dict[tuple[int, bool], Kind] = {}
+        self.recorder: Recorder | None = None
+
+    def __call__(self, images: Tensor, labels: Tensor, rate: float, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        self.rate.set(rate)
+        name = (len(labels), weights is not None)
+        kind = self.kinds[name] if name in self.kinds else self.kinds.setdefault(name, Kind(images, labels))
+        kind.images.copy_(images)
+        kind.labels.copy_(labels)
+
+        def step() -> tuple[Tensor, Tensor]:
+            return self.plain(kind.images, kind.labels, self.rate.tensor, weights)
+
+        if kind.runs < WARM or images.device.type != "cuda":
+            kind.runs += 1
+            return step()
+        if kind.graph is None:
+            self.recorder = self.recorder or Recorder()
+            kind.graph, kind.result = self.recorder.record(step)
+        kind.graph.replay()
+        loss, correct = kind.result
+        return loss.clone(), correct.clone()
+
+
+class Kind:
+    """The place of one kind of batch, and what is recorded of its steps."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = torch.empty_like(images), torch.empty_like(labels)
+        self.runs = 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.result: tuple[Tensor, Tensor] | None = None

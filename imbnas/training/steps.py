@@ -1,0 +1,71 @@
+"""One optimiser step: the optimiser, the precision, and the plain way to make a step.
+
+`fit` is given the way to make steps: `PlainStep` here, which launches operation after operation, or one of
+`imbnas.training.graphs` and `imbnas.training.pieces`, which replay on a GPU what they have recorded there.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from imbnas.losses import weighted_cross_entropy
+from imbnas.training.recipe import Recipe
+
+Forward = Callable[[Tensor], Tensor]  # from images to logits
+
+
+# Trains on images and labels at a learning rate, with class weights or None; returns the loss and the number of images
+# classified correctly. Both stay on the device, so that nothing waits for it.
+Step = Callable[[Tensor, Tensor, float, Tensor | None], tuple[Tensor, Tensor]]
+MakeStep = Callable[[Forward, torch.optim.SGD, Recipe, str], Step]  # of forward, optimiser, recipe and precision
+
+
+def sgd(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
+    """SGD whose momentum buffers exist from the start.
+
+    A parameter without a gradient takes no step at all, neither decay nor momentum: an operation that is not on
+    the sampled path stays as it is.
+    """
+    optimizer = torch.optim.SGD(
+        parameters,
+        lr=recipe.rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    for parameter in parameters:
+        buffer = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        optimizer.state[parameter]["momentum_buffer"] = buffer
+    return optimizer
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """bfloat16 where `precision` is "bf16", nothing where it is "float32" or "float64"."""
+    if precision not in ("bf16", "float32", "float64"):
+        raise ValueError(f'precision is "{precision}"; expected "bf16", "float32" or "float64"')
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+
+
+class PlainStep:
+    """A step of any network, whatever `forward` does: every operation is launched when it comes."""
+
+    def __init__(self, forward: Forward, optimizer: torch.optim.SGD, recipe: Recipe, precision: str) -> None:
+        self.forward, self.optimizer, self.clip, self.precision = forward, optimizer, recipe.clip, precision
+
+    def __call__(
+        self, images: Tensor, labels: Tensor, rate: float | Tensor, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        with autocast(images.device, self.precision):
+            logits = self.forward(images)
+        loss = weighted_cross_entropy(logits, labels, weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        group = self.optimizer.param_groups[0]
+        group["lr"] = rate
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(group["params"], self.clip)
+        self.optimizer.step()
+        return loss.detach(), (logits.detach().argmax(1) == labels).sum()

@@ -1,0 +1,186 @@
+"""Recorded steps do the sums of ordinary ones: a whole network's step, and a path's in pieces."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from imbnas.adaptation import train_supernet
+from imbnas.data import Batches, Dataset
+from imbnas.models import ResNet32, SuperNet, use_batch_statistics
+from imbnas.space import CellSpace, MacroSpace, Space
+from imbnas.training import Log, PathSampler, Recipe, fit, graphs
+from imbnas.training.graphs import RecordedStep, wanted
+from imbnas.training.pieces import PathStep, path_step
+from imbnas.training.steps import MakeStep, PlainStep
+
+SPACES = [CellSpace(4, 1, 1), CellSpace(4, 2, 3), MacroSpace(4, (2, 2, 2))]
+CLASSES, BATCH, STEPS = 3, 16, 60
+WEIGHTS = torch.tensor([0.5, 1.0, 1.5])
+RECIPE = Recipe(STEPS, 0.125, unit="steps", milestones=(40,), factor=0.5, reweight_from=20, batch_size=BATCH)
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+class Doubles(Batches):
+    """Batches of noise, the last of an epoch short, in float64."""
+
+    def next(self) -> tuple[Tensor, Tensor]:
+        images, labels = super().next()
+        return images.double(), labels
+
+
+def noise(kind: type[Batches] = Doubles, device: str = "cpu") -> Batches:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(48) % CLASSES
+    pixels = torch.randint(256, (48, 3, 8, 8), generator=generator).to(torch.uint8)
+    data = Dataset("noise", pixels, labels, pixels, labels, tuple("abc")).to(torch.device(device))
+    return kind(data, torch.arange(44), BATCH, generator)
+
+
+def trained(space: Space, make: Callable[[SuperNet, PathSampler], MakeStep], frozen: bool = False, **changes: Any):
+    """A tiny super-network after `STEPS` steps in float64, all from fixed seeds, and its log."""
+    net = SuperNet(space, CLASSES, torch.Generator().manual_seed(1)).double().train()
+    if frozen:
+        use_batch_statistics(net)
+    sampler = PathSampler(space, torch.Generator().manual_seed(2))
+    only = list(net.classifier.parameters()) if frozen else None
+    options = {"weights": WEIGHTS, "precision": "float64", "parameters": only, "step": make(net, sampler)}
+    recipe = Recipe(**{**vars(RECIPE), **changes})
+    return net, fit(net, lambda images: net(images, sampler()), noise(), recipe, **options)
+
+
+def ordinary(net: SuperNet, sampler: PathSampler) -> MakeStep:
+    return PlainStep
+
+
+class Again:
+    """Stands in for a graph: what was recorded is run anew at every replay."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.replay = function
+
+
+class Recorder(graphs.Recorder):
+    """Records as a GPU does: nothing is computed meanwhile."""
+
+    def __init__(self) -> None:
+        self.recorded: list[Any] = []
+
+    def record(self, function: Callable[[], Any]) -> tuple[Again, None]:
+        self.recorded.append(function)
+        return Again(function), None
+
+
+def in_pieces(recorder: Recorder | None = None, seen: list[PathStep] | None = None):
+    def make(net: SuperNet, sampler: PathSampler) -> MakeStep:
+        def step(*arguments: Any) -> PathStep:
+            found = PathStep(net, sampler, *arguments)
+            found.recorder = recorder
+            if seen is not None:
+                seen.append(found)
+            return found
+
+        return step
+
+    return make
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.allclose(a, b, rtol=1e-9, atol=1e-11) for a, b in pairs)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("frozen", [False, True], ids=["all", "classifier"])
+@pytest.mark.parametrize("recorder", [None, Recorder()], ids=["run", "recorded"])
+def test_a_path_in_pieces_is_trained_like_the_whole(space: Space, frozen: bool, recorder: Recorder | None) -> None:
+    seen: list[PathStep] = []
+    plain, plain_log = trained(space, ordinary, frozen)
+    pieces, log = trained(space, in_pieces(recorder, seen), frozen)
+    assert same(plain, pieces)
+    assert [row["loss"] for row in log.rows] == pytest.approx([row["loss"] for row in plain_log.rows], rel=1e-9)
+    assert [row["accuracy"] for row in log.rows] == [row["accuracy"] for row in plain_log.rows]
+    assert len(seen[0].made) > space.genes  # and not by way of ordinary steps
+
+
+def test_pieces_find_nesterov_and_decay_too() -> None:
+    changes = {"nesterov": True, "weight_decay": 0.01, "momentum": 0.5}
+    plain, _ = trained(SPACES[0], ordinary, **changes)
+    pieces, _ = trained(SPACES[0], in_pieces(), **changes)
+    assert same(plain, pieces)
+    assert not same(plain, trained(SPACES[0], in_pieces())[0])
+
+
+def test_no_operation_is_recorded_twice() -> None:
+    """Forward and backward of every operation that carries something, stem, reductions, head; two losses."""
+    space, recorder = CellSpace(4, 1, 3), Recorder()
+    seen: list[PathStep] = []
+    trained(space, in_pieces(recorder, seen), length=400, milestones=())
+    whole = [piece for piece in seen[0].made.values() if piece.source not in seen[0].empty.values()]
+    assert len(whole) == space.genes * (space.choices - 1) + 4
+    assert len({id(piece.function) for piece in whole}) == len(whole)
+    recorded = [piece for piece in [*seen[0].made.values(), *seen[0].losses.values()] if piece.graphs]
+    assert len(recorder.recorded) == sum(1 + piece.learns for piece in recorded) > 2 * len(whole)
+
+
+def test_a_clipped_gradient_takes_an_ordinary_step() -> None:
+    seen: list[PathStep] = []
+    plain, _ = trained(SPACES[0], ordinary, clip=0.1)
+    pieces, _ = trained(SPACES[0], in_pieces(seen=seen), clip=0.1)
+    assert not seen[0].made
+    assert same(plain, pieces)
+
+
+def test_a_whole_network_recorded_is_trained_like_the_plain_one() -> None:
+    def net(step: MakeStep) -> tuple[nn.Module, Log]:
+        found = ResNet32(CLASSES, torch.Generator().manual_seed(1)).double().train()
+        options = {"weights": WEIGHTS, "precision": "float64", "step": step}
+        return found, fit(found, found, noise(), Recipe(**{**vars(RECIPE), "length": 24, "milestones": ()}), **options)
+
+    (plain, plain_log), (recorded, log) = net(PlainStep), net(RecordedStep)
+    assert same(plain, recorded)
+    assert log.rows == plain_log.rows
+
+
+def test_a_processor_takes_ordinary_steps() -> None:
+    net = SuperNet(SPACES[0], CLASSES, torch.Generator())
+    assert not wanted(torch.device("cpu"))
+    assert path_step(net, PathSampler(SPACES[0], torch.Generator())) is PlainStep
+
+
+def test_recording_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wanted(torch.device("cuda"))
+    monkeypatch.setenv("IMBNAS_GRAPHS", "off")
+    assert not wanted(torch.device("cuda"))
+
+
+@GPU
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bf16", 0.05)])
+def test_a_gpu_replays_paths_like_ordinary_steps(space: Space, precision: str, tolerance: float) -> None:
+    recipe = Recipe(**{**vars(RECIPE), "rate": 0.01})
+
+    def rows(how: str, monkey: pytest.MonkeyPatch) -> list[float]:
+        monkey.setenv("IMBNAS_GRAPHS", how)
+        net = SuperNet(space, CLASSES, torch.Generator().manual_seed(1)).to("cuda")
+        paths = torch.Generator().manual_seed(2)
+        log = train_supernet(net, noise(Batches, "cuda"), recipe, paths, WEIGHTS, precision=precision)
+        return [row["loss"] for row in log.rows]
+
+    with pytest.MonkeyPatch.context() as monkey:
+        plain, recorded = rows("off", monkey), rows("on", monkey)
+    assert recorded == pytest.approx(plain, rel=tolerance)
+
+
+@GPU
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-3), ("bf16", 0.05)])
+def test_a_gpu_replays_a_whole_network_like_ordinary_steps(precision: str, tolerance: float) -> None:
+    def rows(step: MakeStep) -> list[float]:
+        net = ResNet32(CLASSES, torch.Generator().manual_seed(1)).to("cuda").train()
+        recipe = Recipe(**{**vars(RECIPE), "rate": 0.01})
+        log = fit(net, net, noise(Batches, "cuda"), recipe, weights=WEIGHTS, precision=precision, step=step)
+        return [row["loss"] for row in log.rows]
+
+    assert rows(RecordedStep) == pytest.approx(rows(PlainStep), rel=tolerance)
