@@ -10,8 +10,10 @@ replaying what was recorded of them. Side by side means processes of their own, 
 import argparse
 import multiprocessing
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,7 +83,7 @@ KINDS = {"ResNet-32": resnet, "retraining": retraining, "super-network": superne
 def waited(device: torch.device) -> float:
     """The time when the device has done all that it was given."""
     if device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.current_stream().synchronize()
     return time.perf_counter()
 
 
@@ -141,6 +143,18 @@ def side_by_side(count: int, kind: str, steps: int, recorded: bool) -> float:
     return total
 
 
+def on_streams(count: int, kind: str, steps: int) -> float:
+    """Images a second of `count` threads of one process, each on a stream of its own."""
+    barrier = threading.Barrier(count, timeout=120)
+
+    def one(_: int) -> float:
+        with torch.cuda.stream(torch.cuda.Stream()):
+            return images_per_second(kind, "bf16", steps, True, barrier.wait)
+
+    with ThreadPoolExecutor(count) as pool:
+        return sum(pool.map(one, range(count)))
+
+
 def measured(steps: int, counts: list[int]) -> Iterator[str]:
     """A line for everything that is measured."""
     device = best_device()
@@ -155,7 +169,9 @@ def measured(steps: int, counts: list[int]) -> Iterator[str]:
     for kind in ("ResNet-32", "super-network"):
         for count in counts:
             speed = side_by_side(count, kind, steps, device.type == "cuda")
-            yield told(f"{count} × {kind}, bf16, together", speed)
+            yield told(f"{count} × {kind}, bf16, processes", speed)
+        for count in counts if device.type == "cuda" else ():
+            yield told(f"{count} × {kind}, bf16, streams", on_streams(count, kind, steps))
 
 
 def told(what: str, value: float, unit: str = "images/s") -> str:

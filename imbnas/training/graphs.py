@@ -5,8 +5,9 @@ takes. What is recorded reads and writes the same memory at every replay, so tha
 Recording computes nothing. On a CPU nothing is recorded, and the same code runs as it is.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -30,27 +31,40 @@ def fixed_step(device: torch.device) -> MakeStep:
 
 
 class Recorder:
-    """Records on one stream, into one pool of memory.
+    """Records and replays on one stream, that of the thread where it has one of its own, in one pool of memory.
 
     Recordings of one pool may follow one another in any order as long as whatever is read by a later one is kept
     referenced: then its memory is not given to another.
     """
 
     def __init__(self) -> None:
-        self.stream, self.pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+        current = torch.cuda.current_stream()
+        self.stream = torch.cuda.Stream() if current == torch.cuda.default_stream() else current
+        self.pool = torch.cuda.graph_pool_handle()
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """All of a step happens on this stream, its ordinary runs too: gradients know on which they are added."""
+        outside = torch.cuda.current_stream()
+        self.stream.wait_stream(outside)
+        with torch.cuda.stream(self.stream):
+            yield
+        outside.wait_stream(self.stream)
 
     def record(self, function: Callable[[], Result]) -> tuple[torch.cuda.CUDAGraph, Result]:
         """The kernels of `function`, and what it returned: tensors that every replay fills anew."""
         graph = torch.cuda.CUDAGraph()
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
-            try:
-                result = function()
-            finally:
-                graph.capture_end()
-        torch.cuda.current_stream().wait_stream(self.stream)
+        graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
+        try:
+            result = function()
+        finally:
+            graph.capture_end()
         return graph, result
+
+
+def in_turn(recorder: Recorder | None) -> contextlib.AbstractContextManager:
+    """The recorder's turn, where there is one."""
+    return contextlib.nullcontext() if recorder is None else recorder.turn()
 
 
 class StaticRate:
@@ -73,25 +87,28 @@ class RecordedStep:
 
     def __init__(self, forward: Forward, optimizer: torch.optim.SGD, recipe: Recipe, precision: str) -> None:
         self.plain = PlainStep(forward, optimizer, recipe, precision)
-        self.rate = StaticRate(optimizer.param_groups[0]["params"][0].device)
+        device = optimizer.param_groups[0]["params"][0].device
+        self.rate = StaticRate(device)
+        self.recorder = Recorder() if device.type == "cuda" else None
         self.kinds: dict[tuple[int, bool], Kind] = {}
-        self.recorder: Recorder | None = None
 
     def __call__(self, images: Tensor, labels: Tensor, rate: float, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-        self.rate.set(rate)
         name = (len(labels), weights is not None)
         kind = self.kinds[name] if name in self.kinds else self.kinds.setdefault(name, Kind(images, labels))
-        kind.images.copy_(images)
-        kind.labels.copy_(labels)
+        with in_turn(self.recorder):
+            self.rate.set(rate)
+            kind.images.copy_(images)
+            kind.labels.copy_(labels)
+            return self.take(kind, weights)
 
+    def take(self, kind: "Kind", weights: Tensor | None) -> tuple[Tensor, Tensor]:
         def step() -> tuple[Tensor, Tensor]:
             return self.plain(kind.images, kind.labels, self.rate.tensor, weights)
 
-        if kind.runs < WARM or images.device.type != "cuda":
+        if self.recorder is None or kind.runs < WARM:
             kind.runs += 1
             return step()
         if kind.graph is None:
-            self.recorder = self.recorder or Recorder()
             kind.graph, kind.result = self.recorder.record(step)
         kind.graph.replay()
         loss, correct = kind.result

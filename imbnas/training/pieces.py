@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models import SuperNet, carries
-from imbnas.training.graphs import WARM, Recorder, StaticRate, wanted
+from imbnas.training.graphs import WARM, Recorder, StaticRate, in_turn, wanted
 from imbnas.training.recipe import Recipe
 from imbnas.training.sampling import PathSampler
 from imbnas.training.steps import Forward, MakeStep, PlainStep, autocast
@@ -198,8 +198,13 @@ class PathStep:
         self.losses: dict[tuple[int, bool], Loss] = {}
 
     def __call__(self, images: Tensor, labels: Tensor, rate: float, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-        if len(images) != self.size:
-            return self.plain(images, labels, rate, weights)
+        with in_turn(self.recorder):
+            if len(images) != self.size:
+                return self.plain(images, labels, rate, weights)
+            return self.take(images, labels, rate, weights)
+
+    def take(self, images: Tensor, labels: Tensor, rate: float, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        """A step in pieces."""
         self.rate.set(rate)
         self.take_in(images, labels)
         trace = Trace(self)
