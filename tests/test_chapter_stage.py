@@ -60,6 +60,15 @@ class TestParameters:
         targets = ["balance", "exp-0.1"]
         assert [run.target for run in runs(GIVEN | {"target": targets})] == targets
 
+    def test_lists_of_seeds_and_splits_are_a_run_each(self) -> None:
+        found = runs(GIVEN | {"seed": [0, 2], "split_seed": [0, 1], "target": ["balance", "exp-0.1"]})
+        seen = [(run.seed, run.split_seed, run.target) for run in found]
+        assert sorted(seen) == [(s, d, t) for s in (0, 2) for d in (0, 1) for t in ("balance", "exp-0.1")]
+
+    def test_an_empty_list_is_no_seed(self) -> None:
+        with pytest.raises(ValueError, match=r"seed is \[\]; expected a whole number from 0, or a list of them"):
+            runs(GIVEN | {"seed": []})
+
 
 def fake_stage(seen: list[tuple[str, str]]):
     def stage(run, procedure="P0") -> dict[str, Any]:
@@ -91,11 +100,11 @@ class TestBatch:
 
         def stage(run) -> dict[str, Any]:
             left.append(run.max_seconds)
-            time.sleep(0.02)
+            time.sleep(0.6)
             return {"stage": "fake", "identity": "0"}
 
-        batch(GIVEN | {"target": ["balance", "exp-0.1", "exp-0.01"], "max_seconds": 0.03}, stage)
-        assert left[0] > 0.02 and left[1] <= 0.01 and left[2] == 1e-3
+        batch(GIVEN | {"target": ["balance", "exp-0.1", "exp-0.01"], "max_seconds": 1}, stage)
+        assert left[0] > 0.6 and left[1] <= 0.4 and left[2] == 1e-3
 
     def test_a_study_with_a_list_shares_its_seconds_too(self) -> None:
         seen = []

@@ -72,9 +72,9 @@ class Recorder(graphs.Recorder):
     def turn(self) -> contextlib.AbstractContextManager:
         return contextlib.nullcontext()
 
-    def record(self, function: Callable[[], Any]) -> tuple[Again, None]:
-        self.recorded.append(function)
-        return Again(function), None
+    def record(self, *functions: Callable[[], Any]) -> tuple[list[Again], list[None]]:
+        self.recorded += functions
+        return [Again(function) for function in functions], [None for _ in functions]
 
 
 def in_pieces(recorder: Recorder | None = None, seen: list[PathStep] | None = None):

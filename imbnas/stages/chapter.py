@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from imbnas.stages.ranking import NAMED, retrain_named, retrain_path, score_path
 from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.retrain import BASELINES, baseline, largest, retrain
 from imbnas.stages.search import SEARCHED, search
+from imbnas.stages.streams import side_by_side
 from imbnas.training import Unfinished
 
 PARAMETERS = tuple(f.name for f in fields(Run))
 WHOLE = ("seed", "split_seed")
+LISTS = ("target", *WHOLE)
 PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 Record = dict[str, Any]
 FIRST_CELLS = 3  # the parameters, those that papermill injects, and the cell that asks
@@ -29,10 +32,10 @@ def batch(
 ) -> None:
     """Where a profile is given, run `stage` for every target, then skip the rest of the chapter: it is for a reader.
 
-    namespace: the chapter's `globals()` right after its parameters. An option that is a list runs the stage for
-    each of its values, one after the other. `Unfinished` ends the run without a record and says so; the same line
-    continues it. The `max_seconds` are for all of them together. also: parameters of the chapter that this stage does
-    without.
+    namespace: the chapter's `globals()` right after its parameters. A target, a seed or an option that is a list runs
+    the stage for each of its values, one after the other, or on a GPU several side by side. `Unfinished` ends the run
+    without a record and says so; the same line continues it. The `max_seconds` are for all of them together.
+    also: parameters of the chapter that this stage does without.
     ValueError, shown as its message alone, for a misspelt parameter or a value that can't be; without a profile too.
     """
     known = (*own(namespace, options), *also)
@@ -41,9 +44,11 @@ def batch(
     quiet_errors()
     given, begin = runs(namespace, known), time.monotonic()
     records.refuse_unwritable(Path(given[0].out))
-    for run in given:
-        for choice in combinations(options):
-            attempt(stage, replace(run, max_seconds=left(run.max_seconds, begin)), **choice)
+
+    def job(run: Run, choice: dict[str, Any]) -> None:
+        attempt(stage, replace(run, max_seconds=left(run.max_seconds, begin)), **choice)
+
+    side_by_side([partial(job, run, choice) for run in given for choice in combinations(options)])
     end_here()
 
 
@@ -66,9 +71,12 @@ def study(
     quiet_errors()
     check_kinds(parameters(namespace, known))
     begin = time.monotonic()
-    for choice in combinations(options):
+
+    def job(choice: dict[str, Any]) -> None:
         limit = {"max_seconds": left(choice["max_seconds"], begin)} if "max_seconds" in choice else {}
         attempt(stage, **choice | limit)
+
+    side_by_side([partial(job, choice) for choice in combinations(options)])
     end_here()
 
 
@@ -97,14 +105,14 @@ def attempt(stage: Callable[..., Record], *arguments: Any, **options: Any) -> No
 
 
 def runs(namespace: Mapping[str, Any], own: tuple[str, ...] = ()) -> list[Run]:
-    """One `Run` per target of a chapter's parameters; a misspelt or unknown one is refused.
+    """One `Run` per target and seed of a chapter's parameters; a misspelt or unknown one is refused.
 
     own: parameters of this chapter alone.
     """
     given = parameters(namespace, own)
     check_kinds(given)
-    targets = given.pop("target", "exp-0.01")
-    return [Run(**given, target=t) for t in (targets if isinstance(targets, list | tuple) else [targets])]
+    lists = {name: given.pop(name) for name in LISTS if name in given}
+    return [Run(**given, **one) for one in combinations({"target": "exp-0.01", **lists})]
 
 
 def parameters(namespace: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
@@ -119,9 +127,10 @@ def parameters(namespace: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, 
 def check_kinds(given: Mapping[str, Any]) -> None:
     """Refuse a parameter that is not of its kind, as in `seed: "0 1"`."""
     for name, value in given.items():
-        entries = value if name == "target" and isinstance(value, list | tuple) else [value]
+        entries = value if name in LISTS and isinstance(value, list | tuple) and value else [value]
         if name in WHOLE:
-            right, expected = type(value) is int and value >= 0, "a whole number from 0"
+            right = all(type(entry) is int and entry >= 0 for entry in entries)
+            expected = "a whole number from 0, or a list of them"
         elif name == "max_seconds":
             right, expected = value is None or (isinstance(value, int | float) and value > 0), "seconds, more than 0"
         else:

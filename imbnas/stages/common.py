@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +35,15 @@ def work_name(name: str, config: Any) -> str:
     return f"{name}-{records.identity(records.plain(config))}-{revision()}"
 
 
+SHARED: ContextVar[int] = ContextVar("shared", default=1)  # stages that have the device together, this one counted
+
+
 def best_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU where there is one; there float32 means float32, and for every shape the fastest kernel is tried out."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
+    return torch.device("cuda")
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class Run:
         return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / f"{name}{suffix}"
 
 
+MANY = 2_500  # images that a GPU classifies at once
+
+
 def random_paths(run: Run, count: int) -> list[PathOf]:
     """The same distinct paths for every seed of a space."""
     generator, drawn = named_generator(0, "gate", "paths"), {}
@@ -128,7 +139,10 @@ class Clock:
 
 
 def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
-    """The `cost` block of a record: what depends on the machine."""
+    """The `cost` block of a record: what depends on the machine.
+
+    `shared` tells how many stages ran side by side, where there were several: then each took longer than alone.
+    """
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_resident_bytes()
     return {
         "seconds": {name: round(value, 2) for name, value in clock.seconds.items()},
@@ -136,6 +150,7 @@ def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
         "device": records.device_name(device),
         "processor": records.processor(),
         "versions": records.versions(),
+        **({"shared": SHARED.get()} if SHARED.get() > 1 else {}),
         **more,
     }
 
@@ -184,11 +199,13 @@ def scoring_batches(target: Target, scoring: Scoring, generator: torch.Generator
     if scoring.images is not None and scoring.images < len(validation):
         validation = validation[torch.randperm(len(validation), generator=generator)[: scoring.images]]
 
-    def batches(index: Tensor) -> list[Tensor]:
+    def batches(index: Tensor, size: int) -> list[Tensor]:
         images = data.train_images[index.to(data.device)]
-        return list(eval_batches(images, data.mean, data.std, scoring.batch_size))
+        return list(eval_batches(images, data.mean, data.std, size))
 
-    return batches(chosen), batches(validation), data.train_labels[validation.to(data.device)]
+    at_once = MANY if data.device.type == "cuda" else scoring.batch_size  # how many makes no difference to a score
+    labels = data.train_labels[validation.to(data.device)]
+    return batches(chosen, scoring.batch_size), batches(validation, at_once), labels
 
 
 def progress(prefix: str):

@@ -14,6 +14,7 @@ from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
 from imbnas.space import digits
 from imbnas.stages.common import (
+    MANY,
     Clock,
     Run,
     Target,
@@ -161,5 +162,5 @@ def train_and_test(
 def test(net: nn.Module, target: Target) -> Any:
     """Accuracy on the balanced test set, overall, per class and by groups."""
     data = target.dataset
-    batches = eval_batches(data.test_images, data.mean, data.std, 500)
+    batches = eval_batches(data.test_images, data.mean, data.std, MANY if data.device.type == "cuda" else 500)
     return accuracy(confusion(net, batches, data.test_labels, data.num_classes), target.split.counts)

@@ -8,7 +8,7 @@ Recording computes nothing. On a CPU nothing is recorded, and the same code runs
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +17,6 @@ from imbnas.training.recipe import Recipe
 from imbnas.training.steps import Forward, MakeStep, PlainStep
 
 WARM = 2  # ordinary runs before a recording: libraries choose their kernels meanwhile
-Result = TypeVar("Result")
 
 
 def wanted(device: torch.device) -> bool:
@@ -31,16 +30,11 @@ def fixed_step(device: torch.device) -> MakeStep:
 
 
 class Recorder:
-    """Records and replays on one stream, that of the thread where it has one of its own, in one pool of memory.
-
-    Recordings of one pool may follow one another in any order as long as whatever is read by a later one is kept
-    referenced: then its memory is not given to another.
-    """
+    """Records and replays on one stream, that of the thread where it has one of its own."""
 
     def __init__(self) -> None:
         current = torch.cuda.current_stream()
         self.stream = torch.cuda.Stream() if current == torch.cuda.default_stream() else current
-        self.pool = torch.cuda.graph_pool_handle()
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -51,15 +45,21 @@ class Recorder:
             yield
         outside.wait_stream(self.stream)
 
-    def record(self, function: Callable[[], Result]) -> tuple[torch.cuda.CUDAGraph, Result]:
-        """The kernels of `function`, and what it returned: tensors that every replay fills anew."""
-        graph = torch.cuda.CUDAGraph()
-        graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
-        try:
-            result = function()
-        finally:
-            graph.capture_end()
-        return graph, result
+    def record(self, *functions: Callable[[], Any]) -> tuple[list[torch.cuda.CUDAGraph], list[Any]]:
+        """The kernels of each function, and what it returned: tensors that every replay fills anew.
+
+        The functions are always replayed in this order, so that they share a pool of memory. No other recording
+        does: what one has left there for its next part, another would overwrite between the two.
+        """
+        pool, graphs, results = torch.cuda.graph_pool_handle(), [], []
+        for function in functions:
+            graphs.append(torch.cuda.CUDAGraph())
+            graphs[-1].capture_begin(pool=pool, capture_error_mode="thread_local")
+            try:
+                results.append(function())
+            finally:
+                graphs[-1].capture_end()
+        return graphs, results
 
 
 def in_turn(recorder: Recorder | None) -> contextlib.AbstractContextManager:
@@ -109,7 +109,7 @@ class RecordedStep:
             kind.runs += 1
             return step()
         if kind.graph is None:
-            kind.graph, kind.result = self.recorder.record(step)
+            (kind.graph,), (kind.result,) = self.recorder.record(step)
         kind.graph.replay()
         loss, correct = kind.result
         return loss.clone(), correct.clone()

@@ -83,7 +83,7 @@ class Piece:
         if sources:
             self.source.gradient.add_(found[0])
         for parameter, gradient in zip(self.parameters, found[len(sources) :], strict=True):
-            parameter.grad = gradient
+            parameter.grad = laid_out_like(parameter, gradient)
         if self.optimizer is not None:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
@@ -91,7 +91,7 @@ class Piece:
     def forward(self, recorder: Recorder | None) -> None:
         if not self.graphs and recorder is not None and self.runs >= WARM:
             parts = (self.compute, self.learn) if self.learns else (self.compute,)
-            self.graphs = [recorder.record(part)[0] for part in parts]
+            self.graphs, _ = recorder.record(*parts)
         if self.graphs:
             self.graphs[0].replay()
         else:
@@ -104,6 +104,13 @@ class Piece:
         else:
             self.learn()
             self.runs += 1
+
+
+def laid_out_like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient with its numbers in the order in memory that the parameter has, as the fused update reads them."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter, memory_format=torch.preserve_format).copy_(gradient)
 
 
 class Chosen(NamedTuple):
