@@ -112,6 +112,19 @@ def test_a_stream_resumes_exactly(steps):
         assert torch.equal(images, again) and torch.equal(labels, same)
 
 
+def test_whole_epochs_are_the_same_batches(monkeypatch):
+    """What a GPU makes at the start of an epoch, in chunks that divide neither it nor a batch."""
+    monkeypatch.setattr("imbnas.data.batches.CHUNK", 7)
+    index = torch.arange(50)
+    one, other = (Batches(toy(), index, 16, seeded(3)) for _ in range(2))
+    other.whole_epochs = True
+    other.load_state_dict(one.state_dict())
+    for _ in range(2 * one.steps_per_epoch + 1):
+        (images, labels), (same_images, same_labels) = one.next(), other.next()
+        assert torch.equal(images, same_images) and torch.equal(labels, same_labels)
+        assert images.stride() == same_images.stride()
+
+
 def test_a_stream_depends_on_its_generator_alone():
     one, same, other = (Batches(toy(), torch.arange(50), 25, seeded(seed)) for seed in (3, 3, 4))
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ from torch import Tensor
 from .dataset import Dataset
 
 PADDING = 4
+CHUNK = 5_000  # images that a GPU augments at once
 
 
 def normalise(
@@ -65,7 +66,8 @@ class Batches:
 
     Each epoch's permutation, crops and flips are drawn at its start from `generator` (on the CPU; it should
     serve this stream alone), so that nothing is drawn or waited for inside an epoch. The last batch of an epoch
-    is short where `batch_size` does not divide the number of images.
+    is short where `batch_size` does not divide the number of images. On a GPU the images of the whole epoch are made
+    at its start, because there the launches count and not the memory; elsewhere each batch is made when it comes.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Batches:
         self.labels = dataset.train_labels[chosen]
         self.mean, self.std = dataset.mean, dataset.std
         self.batch_size, self.generator, self.augment = batch_size, generator, augment
+        self.whole_epochs = dataset.device.type == "cuda"
         self._begin_epoch()
 
     @property
@@ -101,14 +104,24 @@ class Batches:
             flip = torch.rand(count, generator=generator) < 0.5
         self._draws = tuple(draw.to(device) for draw in (order, *shift, flip))
         self._position = 0
+        if self.whole_epochs:
+            made = [self._make(slice(start, start + CHUNK)) for start in range(0, count, CHUNK)]
+            self._epoch = tuple(torch.cat(parts) for parts in zip(*made, strict=True))
 
     def next(self) -> tuple[Float32[Tensor, "b 3 h w"], Int64[Tensor, " b"]]:
         """The next batch: normalised images, channels-last, and their labels."""
         if self._position == self.steps_per_epoch:
             self._begin_epoch()
-        start = self._position * self.batch_size
-        order, dy, dx, flip = (draw[start : start + self.batch_size] for draw in self._draws)
+        place = slice(self._position * self.batch_size, (self._position + 1) * self.batch_size)
         self._position += 1
+        if self.whole_epochs:
+            images, labels = self._epoch
+            return images[place], labels[place]
+        return self._make(place)
+
+    def _make(self, place: slice) -> tuple[Float32[Tensor, "b 3 h w"], Int64[Tensor, " b"]]:
+        """The images and labels of a part of the epoch."""
+        order, dy, dx, flip = (draw[place] for draw in self._draws)
         return normalise(crop(self.padded, order, dy, dx, flip), self.mean, self.std), self.labels[order]
 
     def _shape(self) -> Int64[Tensor, "3"]:

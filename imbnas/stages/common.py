@@ -39,10 +39,10 @@ SHARED: ContextVar[int] = ContextVar("shared", default=1)  # stages that have th
 
 
 def best_device() -> torch.device:
-    """The GPU where there is one; there float32 means float32, and for every shape the fastest kernel is tried out."""
+    """The GPU where there is one; there float32 means float32, not TF32."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda")
 
 

@@ -7,6 +7,7 @@ Recording computes nothing. On a CPU nothing is recorded, and the same code runs
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from imbnas.training.recipe import Recipe
 from imbnas.training.steps import Forward, MakeStep, PlainStep
 
+ALONE = threading.Lock()  # held by the one thread that records or tries kernels out
 WARM = 2  # ordinary runs before a recording: libraries choose their kernels meanwhile
 
 
@@ -54,12 +56,30 @@ class Recorder:
         pool, graphs, results = torch.cuda.graph_pool_handle(), [], []
         for function in functions:
             graphs.append(torch.cuda.CUDAGraph())
-            graphs[-1].capture_begin(pool=pool, capture_error_mode="thread_local")
-            try:
-                results.append(function())
-            finally:
-                graphs[-1].capture_end()
+            with ALONE:
+                graphs[-1].capture_begin(pool=pool, capture_error_mode="thread_local")
+                try:
+                    results.append(function())
+                finally:
+                    graphs[-1].capture_end()
         return graphs, results
+
+
+@contextlib.contextmanager
+def choosing(recorder: Recorder | None) -> Iterator[None]:
+    """An ordinary run before a recording, in which the fastest kernels are found by trying them out.
+
+    Afterwards cuDNN gives memory back to the driver, which would spoil what another thread is recording meanwhile.
+    """
+    if recorder is None:
+        yield
+        return
+    with ALONE:
+        torch.backends.cudnn.benchmark = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.benchmark = False
 
 
 def in_turn(recorder: Recorder | None) -> contextlib.AbstractContextManager:
@@ -107,7 +127,8 @@ class RecordedStep:
 
         if self.recorder is None or kind.runs < WARM:
             kind.runs += 1
-            return step()
+            with choosing(self.recorder):
+                return step()
         if kind.graph is None:
             (kind.graph,), (kind.result,) = self.recorder.record(step)
         kind.graph.replay()

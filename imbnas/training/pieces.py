@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models import SuperNet, carries
-from imbnas.training.graphs import WARM, Recorder, StaticRate, in_turn, wanted
+from imbnas.training.graphs import WARM, Recorder, StaticRate, choosing, in_turn, wanted
 from imbnas.training.recipe import Recipe
 from imbnas.training.sampling import PathSampler
 from imbnas.training.steps import Forward, MakeStep, PlainStep, autocast
@@ -95,14 +95,16 @@ class Piece:
         if self.graphs:
             self.graphs[0].replay()
         else:
-            self.compute()
+            with choosing(recorder):
+                self.compute()
             self.runs += not self.learns
 
-    def backward(self) -> None:
+    def backward(self, recorder: Recorder | None) -> None:
         if self.graphs:
             self.graphs[1].replay()
         else:
-            self.learn()
+            with choosing(recorder):
+                self.learn()
             self.runs += 1
 
 
@@ -235,7 +237,7 @@ class PathStep:
         reached: set[int] = {id(None)}
         for piece in reversed(pieces):
             if id(piece.target) in reached and piece.learns:
-                piece.backward()
+                piece.backward(self.recorder)
                 reached.add(id(piece.source))
 
     def end_of(self, module: nn.Module) -> Value:
