@@ -3,11 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from imbnas import records
 from imbnas.grid import leading
 from imbnas.profiles import ROOT
 from imbnas.stages.retrain import BASELINES
 
 NAMES = dict(zip(BASELINES, ("cross-entropy", "deferred re-weighting"), strict=True))
+PUBLISHED = {
+    "cross-entropy": 38.32,
+    "deferred re-weighting": 41.62,
+}  # on exp-0.01, percent (Zhang et al., 2021, who re-weight by 1 / n)
 Tests = dict[str, list[dict[str, Any]]]
 
 
@@ -28,3 +35,24 @@ def baselines(target: str = "exp-0.01", results: Path = ROOT / "results") -> tup
 def mean_of(tests: list[dict[str, Any]], group: str) -> float:
     """The mean over seeds of one entry of the `test` blocks: "overall", "head", "middle", "tail", ..."""
     return sum(test[group] for test in tests) / len(tests)
+
+
+def at_full_length(results: Path = ROOT / "results") -> pd.DataFrame:
+    """ResNet-32 on exp-0.01 by the schedule of the literature (profile `paper`), one column per draw of the images.
+
+    Per loss the best epoch on the test set, which is what is published, and the last one, percent; the mean over the
+    draws and the published value beside them. Empty where there are no records.
+    """
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for folder in sorted((results / "paper" / "cifar10-cifar100").glob("cell3-c32-n1*")):
+        for record in records.read(folder):
+            config, found = record["config"], record["results"]
+            if config["procedure"] in BASELINES and (config["target"], config["seed"]) == ("exp-0.01", 0):
+                loss, draw = NAMES[config["procedure"]], f"draw {config['split_seed']}"
+                rows.setdefault((loss, "best epoch"), {})[draw] = found["best_epoch"]["test"]
+                rows.setdefault((loss, "last epoch"), {})[draw] = found["test"]["class_mean"]
+    table = pd.DataFrame.from_dict(rows, orient="index").sort_index()
+    if len(table):
+        table["mean"] = table.mean(axis=1)
+        table["published"] = [PUBLISHED[loss] if which == "best epoch" else None for loss, which in table.index]
+    return table

@@ -39,20 +39,33 @@ def test_scores_on_other_classes_lost_the_ranking_where_the_truth_is_published(s
     assert tau.partial_low["P0", seed] > 0.4 and tau.partial_high["P1", seed] < 0.2  # and not for its size
 
 
-def test_training_on_the_target_brings_some_of_the_ranking_back() -> None:
+def test_training_on_the_target_brings_ranking_back_and_how_much_is_luck() -> None:
     tau = pd.read_csv(RESULTS / "truth" / "agreement.csv").set_index(["procedure", "seed"])
     gaps = pd.read_csv(RESULTS / "truth" / "differences.csv").set_index(["first", "second", "seed"])
-    assert gaps.low["P3", "P1", 0] > 0 > gaps.high["P3", "P0", 0] and tau.low["P3", 0] > 0
+    for seed in (0, 1):
+        assert gaps.low["P3", "P1", seed] > 0.15 and gaps.high["P3", "P0", seed] < 0 < tau.low["P3", seed]
     others = tau.drop(index=["P0", "P3", "multiply-adds"], level="procedure")
     assert not (others.low > 0).any() and list(others.index[others.high < 0]) == [("P2", 1)]
     again = pd.read_csv(RESULTS / "sources" / "agreement.csv").set_index(["ranking", "above"])
     again = again.loc[("hundred-s0-accuracy", 0)]
-    assert tau.high["P3", 0] < again.low and again.high < tau.low["P0"].min()
+    assert tau.high["P3", 0] < min(again.low, tau.low["P3", 1])  # the first meets neither of the others
+    assert max(again.high, tau.tau["P3", 1]) < tau.tau["P0"].min()
     recipes = [
         records.read_one(RESULTS / name)["config"]["arm"] | {"name": "", "data": ""}
-        for name in ("truth/constant-P3-balance-s0.json", "sources/hundred-s0.json", "validity/constant-s0.json")
+        for name in (
+            *(f"truth/constant-P3-balance-s{seed}.json" for seed in (0, 1)),
+            "sources/hundred-s0.json",
+            "validity/constant-s0.json",
+        )
     ]
-    assert recipes[0] == recipes[1] == recipes[2]  # one way of training, on CIFAR-100 twice and on CIFAR-10
+    assert all(recipe == recipes[0] for recipe in recipes)  # one way of training, on CIFAR-100 thrice and on CIFAR-10
+
+
+def test_under_a_tail_the_plain_loss_ranks_a_little_better() -> None:
+    probes = pd.read_csv(RESULTS / "probes" / "agreement.csv").set_index(["probe", "seed"])
+    plain, weighted = probes.loc["ce-exp-0.01", 0], probes.loc["exp-0.01", 0]
+    assert plain.change_low > weighted.change_high and weighted.change_low < 0 < weighted.change_high
+    assert plain.tau < 0.3
 
 
 def test_it_is_the_change_of_classes_and_not_the_imbalance() -> None:
