@@ -1,6 +1,8 @@
 """Inside an epoch of `fit` nothing waits for the device: no value is read back, nothing is sent there."""
 
 import contextlib
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from imbnas.data import Batches, Dataset
 from imbnas.models import SuperNet
 from imbnas.space import CellSpace
 from imbnas.training import PathSampler, Recipe, fit, loop, steps
+from imbnas.training.pieces import PathStep
+from imbnas.training.steps import PlainStep
 
 SPACE = CellSpace(4, 1, 1)
 CLASSES, IMAGES, BATCH = 3, 48, 8
@@ -68,13 +72,18 @@ def test_nothing_is_read_or_sent_inside_an_epoch(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_is_not_waited_for_inside_an_epoch() -> None:
-    """CUDA itself refuses to wait from the first step of an epoch to its last."""
+@pytest.mark.parametrize("recorded", [False, True], ids=["plain", "recorded"])
+def test_a_gpu_is_not_waited_for_inside_an_epoch(recorded: bool) -> None:
+    """CUDA itself refuses to wait from an epoch's first step to its last; recorded steps once all are recorded."""
     net, sampler, batches = prepared("cuda")
+    epochs, watched = (40, 39) if recorded else (2, 0)
+    recipe = replace(RECIPE, length=epochs, clip=None, batch_size=BATCH)
 
     def watch(step: int) -> None:
-        torch.cuda.set_sync_debug_mode("error" if step % PER_EPOCH else "default")
+        inside = step % PER_EPOCH and step // PER_EPOCH >= watched
+        torch.cuda.set_sync_debug_mode("error" if inside else "default")
 
     options = {"weights": WEIGHTS, "precision": "bf16", "on_step": watch}
-    log = fit(net, lambda images: net(images, sampler()), batches, RECIPE, **options)
-    assert log.images == 2 * IMAGES
+    options["step"] = partial(PathStep, net, sampler) if recorded else PlainStep
+    log = fit(net, lambda images: net(images, sampler()), batches, recipe, **options)
+    assert log.images == epochs * IMAGES
