@@ -3,6 +3,7 @@
     python3 run.py                take in what came along: code, wheels, parts of the data
     python3 run.py OUT            and run for 500 seconds, leaving in OUT what there is to take back
     python3 run.py OUT --seconds 300 --at-once 4 --only supernet retrain-P1
+    python3 run.py OUT --streams 6    up to six steps that are alike in one process: on a GPU, as streams side by side
 
 Made by `make record-pack`, which lays plan, code, wheels and data beside it. Each slice continues from the one before,
 on this machine or on a fresh one whose pack was made after `make record-merge`. Needs the standard library alone.
@@ -35,6 +36,7 @@ PART = 15_000_000  # bytes of a file of OUT; PARTS of them, and two small ones, 
 PARTS = 4
 START = 10  # seconds that a stage needs before its own clock runs
 GRACE = 20  # seconds after which a stage that does not stop in time is killed; its checkpoint is younger than that
+LISTS = ("target", "seed", "split_seed", "procedure", "path")  # parameters of a chapter that may be lists
 Step = dict[str, Any]
 
 
@@ -125,12 +127,18 @@ def join(parts: list[Path], whole: Path, expected: str) -> None:
 
 
 class Slice:
-    """Steps in their order, as many at once as there is room for, until none is left or the time is over."""
+    """Steps in their order, as many at once as there is room for, until none is left or the time is over.
 
-    def __init__(self, steps: list[Step], work: Path, seconds: float, at_once: int, begin: float) -> None:
-        self.steps, self.work, self.at_once = steps, work, at_once
+    at_once: processes side by side. streams: steps that one process may run, where they are alike.
+    """
+
+    def __init__(
+        self, steps: list[Step], work: Path, seconds: float, at_once: int, begin: float, streams: int = 1
+    ) -> None:
+        self.steps, self.work, self.at_once, self.streams = steps, work, at_once, streams
         self.deadline = begin + seconds
-        self.running: dict[str, tuple[Step, subprocess.Popen]] = {}
+        self.running: dict[str, tuple[list[Step], subprocess.Popen]] = {}
+        self.logs: dict[str, Path] = {}  # where each step that was started is told of
         self.states = {step["leaves"]: self.state_before(step) for step in steps}
 
     def state_before(self, step: Step) -> str:
@@ -146,16 +154,18 @@ class Slice:
             if self.states[step["leaves"]] == "waiting" and all((self.work / need).exists() for need in step["needs"]):
                 yield step
 
-    def start(self, step: Step) -> None:
+    def start(self, steps: list[Step]) -> None:
+        """Start one process for steps that are alike; its log and its notebook are the first one's."""
+        first = steps[0]["leaves"]
         seconds = max(1, int(self.left - START))
-        command = [word.format(work=self.work, seconds=seconds) for word in step["command"]]
+        command = [word.format(work=self.work, seconds=seconds) for word in joint_command(steps)]
         paths = [str(self.work / "code"), str(self.work / "site"), os.environ.get("PYTHONPATH", "")]
         own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "IMBNAS_DATA": str(self.work / "data")}
-        log = self.work / step["log"]
+        log = self.work / steps[0]["log"]
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "w") as file:  # of this slice alone, so that an earlier one's failure is not told again
-            self.running[step["leaves"]] = (
-                step,
+            self.running[first] = (
+                steps,
                 subprocess.Popen(
                     [sys.executable, *command],
                     cwd=self.work / "code",
@@ -165,16 +175,25 @@ class Slice:
                     start_new_session=True,
                 ),
             )
-        self.states[step["leaves"]] = "running"
+        for step in steps:
+            self.states[step["leaves"]], self.logs[step["leaves"]] = "running", log
 
     def collect(self) -> list[tuple[Step, str]]:
         """The steps that ended since the last look, and how."""
-        ended = [(step, process) for step, process in self.running.values() if process.poll() is not None]
-        for step, process in ended:
-            del self.running[step["leaves"]]
-            there = (self.work / step["leaves"]).exists()
-            self.states[step["leaves"]] = "finished" if there else "failed" if process.returncode > 0 else "unfinished"
-        return [(step, self.states[step["leaves"]]) for step, _ in ended]
+        ended = [(steps, process) for steps, process in self.running.values() if process.poll() is not None]
+        for steps, process in ended:
+            del self.running[steps[0]["leaves"]]
+            for step in steps:
+                self.states[step["leaves"]] = self.state_after(step, process.returncode)
+        return [(step, self.states[step["leaves"]]) for steps, _ in ended for step in steps]
+
+    def state_after(self, step: Step, status: int) -> str:
+        """How a step ended whose process had this exit status."""
+        return "finished" if (self.work / step["leaves"]).exists() else "failed" if status > 0 else "unfinished"
+
+    def ended_logs(self) -> list[Path]:
+        """The logs of the steps that ended in this slice, each once."""
+        return list(dict.fromkeys(log for leaves, log in self.logs.items() if self.states[leaves] != "running"))
 
     def kill(self) -> None:
         """Stop what runs, whose checkpoints from before are whole."""
@@ -189,12 +208,11 @@ class Slice:
 
     def fill(self) -> None:
         """Start what there is room for; a step that measures speed runs alone."""
-        room = self.at_once - len(self.running)
-        for step in list(self.ready())[:room] if self.left > START else []:
-            beside = [running for running, _ in self.running.values()]
-            if beside and any(one.get("alone") for one in (step, *beside)):
+        while self.left > START and len(self.running) < self.at_once and (ready := list(self.ready())):
+            beside = [steps[0] for steps, _ in self.running.values()]
+            if beside and any(one.get("alone") for one in (ready[0], *beside)):
                 return
-            self.start(step)
+            self.start(bundle(ready, self.streams))
 
     def run(self) -> Iterator[tuple[Step, str]]:
         """Run, and yield each step that ended with how it ended."""
@@ -209,6 +227,50 @@ class Slice:
                 time.sleep(0.1)
         finally:
             self.kill()
+
+
+def bundle(ready: list[Step], most: int) -> list[Step]:
+    """The first step and, up to `most` in all, later ones that differ from it in the value of the same parameter."""
+    first, *later = ready
+    alike: dict[int, list[Step]] = {}
+    for step in later:
+        place = difference(first, step)
+        if place is not None and len(alike.setdefault(place, [])) < most - 1:
+            alike[place].append(step)
+    return [first, *max(alike.values(), key=len, default=[])]
+
+
+def difference(one: Step, other: Step) -> int | None:
+    """Where in their commands the parameter's value stands in which alone two steps differ; None: they are not alike.
+
+    The last word is the notebook that a run leaves, which no two steps share.
+    """
+    words, others = one["command"][:-1], other["command"][:-1]
+    if one.get("alone") or other.get("alone") or len(words) != len(others):
+        return None
+    places = [i for i in range(2, len(words)) if words[i] != others[i]]
+    if len(places) != 1 or words[:2] != others[:2]:
+        return None
+    flag, name = words[places[0] - 2 : places[0]]
+    return places[0] if flag == "-p" and name in LISTS else None
+
+
+def joint_command(steps: list[Step]) -> list[str]:
+    """The first step's command, with the list of all values in place of the one in which the steps differ."""
+    command = steps[0]["command"]
+    place = difference(steps[0], steps[-1])
+    if place is None:
+        return command
+    values = json.dumps([as_given(step["command"][place]) for step in steps])
+    return [*command[: place - 2], "-y", f"{command[place - 1]}: {values}", *command[place + 1 :]]
+
+
+def as_given(word: str) -> int | float | bool | str | None:
+    """What papermill takes a word of its command line for."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(word)
+    return {"True": True, "False": False, "None": None}.get(word, word)
 
 
 def below(pid: int) -> list[int]:
@@ -248,11 +310,12 @@ def results(work: Path, steps: Iterable[Step]) -> list[Path]:
     return [path for path in [*leaves, *beside] if path.exists()]
 
 
-def leave(work: Path, out: Path, plan: dict[str, Any], states: dict[str, str], lines: list[str]) -> None:
+def leave(
+    work: Path, out: Path, plan: dict[str, Any], states: dict[str, str], logs: list[Path], lines: list[str]
+) -> None:
     """Put into `out` what the project does not have yet: results first, then unfinished work while there is room."""
     steps, taken = plan["steps"], plan["taken"]
     new = [path for path in results(work, steps) if taken.get(str(path.relative_to(work))) != sha256(path)]
-    logs = [work / step["log"] for step in steps if states.get(step["leaves"]) in ("finished", "unfinished", "failed")]
     sent, room = [], PART * PARTS - 20_000
     for path in dict.fromkeys([*new, *logs, *unfinished_work(work, steps)]):
         if path.is_relative_to(work / TRIAL):
@@ -314,9 +377,9 @@ def chosen(steps: list[Step], only: list[str]) -> list[Step]:
     return found
 
 
-def why(work: Path, step: Step) -> str:
+def why(work: Path, log: Path) -> str:
     """Why a step failed, in one message."""
-    tool = [sys.executable, str(work / "code" / "tools" / "why.py"), str(work / step["log"])]
+    tool = [sys.executable, str(work / "code" / "tools" / "why.py"), str(log)]
     return subprocess.run(tool, capture_output=True, text=True).stderr.strip()
 
 
@@ -324,7 +387,8 @@ def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float)
     """Run, and after every step that ends, and when stopped, renew what is in OUT, so that nothing is lost."""
     work, out = arguments.work.resolve(), arguments.out.resolve()
     lines: list[str] = []
-    under_way = Slice(chosen(plan["steps"], arguments.only), work, arguments.seconds, arguments.at_once, begin)
+    steps = chosen(plan["steps"], arguments.only)
+    under_way = Slice(steps, work, arguments.seconds, arguments.at_once, begin, arguments.streams)
     out.mkdir(parents=True, exist_ok=True)
 
     def say(line: str) -> None:
@@ -335,14 +399,13 @@ def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float)
         for step, state in under_way.run():
             say(f"{time.monotonic() - begin:5.0f} s  {state:10} {step['name']}")
             if state == "failed":
-                say(why(work, step))
-            leave(work, out, plan, under_way.states, lines)
+                say(why(work, under_way.logs[step["leaves"]]))
+            leave(work, out, plan, under_way.states, under_way.ended_logs(), lines)
         states = list(under_way.states.values())
         say(" · ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)))
     finally:
-        leave(
-            work, out, plan, under_way.states, lines
-        )  # checkpoints too, where this is stopped before a step has ended
+        # checkpoints too, where this is stopped before a step has ended
+        leave(work, out, plan, under_way.states, under_way.ended_logs(), lines)
     return 1 if "failed" in states else 0
 
 
@@ -351,7 +414,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, metavar="OUT", help="an empty folder for what is to be taken back")
     parser.add_argument("--seconds", type=float, default=500, help="when to stop, counted from here (default 500)")
-    parser.add_argument("--at-once", type=int, default=1, help="steps side by side (default 1)")
+    parser.add_argument("--at-once", type=int, default=1, help="processes side by side (default 1)")
+    parser.add_argument("--streams", type=int, default=1, help="steps of one process, where alike (default 1)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="beginnings of records' names")
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "imbnas-record-run", help="(default %(default)s)"
