@@ -4,8 +4,10 @@ import math
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import torch
@@ -259,3 +261,15 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     with pytest.raises(ValueError, match="broken.safetensors is not a whole"):
         load_tensors(file)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.safetensors"]
+
+
+def test_two_streams_of_one_process_may_write_the_same_checkpoint(tmp_path, monkeypatch):
+    """As where two procedures found the same path, or share an adaptation: both write at the same time."""
+    both = Barrier(2, timeout=20)
+    monkeypatch.setattr("os.fsync", lambda file: both.wait())
+    file = tmp_path / "same.safetensors"
+    with ThreadPoolExecutor(2) as pool:
+        for written in [pool.submit(save_tensors, file, {"a": torch.arange(5)}, {}) for _ in range(2)]:
+            written.result()
+    assert torch.equal(load_tensors(file)[0]["a"], torch.arange(5))
+    assert [path.name for path in tmp_path.iterdir()] == ["same.safetensors"]

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from threading import get_native_id
 
 from safetensors import safe_open
 from safetensors.torch import save
@@ -14,7 +15,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     """Write a safetensors file atomically: whole, or not at all; equal contents give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, dict(metadata))
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{get_native_id()}")
     with open(partial, "wb") as file:
         file.writelines(in_order(data))
         file.flush()
