@@ -575,6 +575,11 @@ class TestData:
         run = machine.run()
         assert run.returncode == 1 and run.stderr == f"{part} is damaged: copy it again, or make the pack anew\n"
 
+    def test_a_module_that_is_missing_is_named_before_anything_runs(self, tmp_path: Path) -> None:
+        with pytest.raises(record_run.RunFailed, match="No module named 'nowhere'.*: pack again, with no more in HAS"):
+            record_run.refuse_without("json, nowhere", tmp_path)
+        record_run.refuse_without(record_run.NEEDED, tmp_path)
+
     def test_the_same_data_are_not_packed_twice(self, machine: Machine, packed: dict[str, Any]) -> None:
         before = {path.name: path.stat().st_mtime_ns for path in (machine.pack / "data").iterdir()}
         assert record_pack.pack_data(machine.pack / "data", "cifar10") == packed

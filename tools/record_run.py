@@ -36,6 +36,7 @@ PART = 15_000_000  # bytes of a file of OUT; PARTS of them, and two small ones, 
 PARTS = 4
 START = 10  # seconds that a stage needs before its own clock runs
 GRACE = 20  # seconds after which a stage that does not stop in time is killed; its checkpoint is younger than that
+NEEDED = "torch, papermill, ipykernel.kernelapp, matplotlib, pandas, scipy, yaml, safetensors, jaxtyping"
 LISTS = ("target", "seed", "split_seed", "procedure", "path")  # parameters of a chapter that may be lists
 Step = dict[str, Any]
 
@@ -87,6 +88,21 @@ def install(wheels: list[Path], site: Path) -> None:
         )
         if run.returncode:
             raise RunFailed(f"the wheels could not be installed: {run.stderr.strip()}")
+        refuse_without(NEEDED, site)
+
+
+def refuse_without(modules: str, site: Path) -> None:
+    """`RunFailed` where something can't be imported: before the first step, and not by every one of them."""
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+    run = subprocess.run(
+        [sys.executable, "-c", f"import {modules}"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        said = (run.stderr.strip().splitlines() or ["Python said nothing"])[-1]
+        raise RunFailed(f"this machine can't run the stages ({said}): pack again, with no more in HAS than is there")
 
 
 def take_data(folder: Path, work: Path, name: str, data: dict[str, Any]) -> None:
