@@ -50,7 +50,11 @@ def train_paths(
     generator: torch.Generator,
     **options: Any,
 ) -> Log:
-    """`fit` with a path drawn for every batch: logits(images, path), which on a GPU are computed in recorded pieces."""
+    """`fit` with a path drawn for every batch: logits(images, path).
+
+    On a GPU the steps are made of recorded pieces (`pieces.PathStep`), which compute `net`'s own logits, and train of
+    them what is in `parameters`.
+    """
     sampler = PathSampler(net.space, generator)
     return fit(
         net,

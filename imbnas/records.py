@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import get_native_id
 from typing import Any
 
 import pandas as pd
@@ -76,7 +77,7 @@ def processor() -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a file atomically: whole, or not at all, even where the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{get_native_id()}")  # of this thread: stages run side by side
     with open(partial, "w") as file:
         file.write(text)
         file.flush()

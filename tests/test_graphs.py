@@ -40,12 +40,14 @@ def noise(kind: type[Batches] = Doubles, device: str = "cpu") -> Batches:
     return kind(data, torch.arange(44), BATCH, generator)
 
 
-def trained(space: Space, make: Callable[[SuperNet, PathSampler], MakeStep], frozen: bool = False, **changes: Any):
-    """A tiny super-network after `STEPS` steps in float64, all from fixed seeds, and its log."""
+def trained(
+    space: Space, make: Callable[[SuperNet, PathSampler], MakeStep], frozen: bool = False, seed: int = 2, **changes: Any
+) -> tuple[SuperNet, Log]:
+    """A tiny super-network after `STEPS` steps in float64 on the paths of a seed, and its log."""
     net = SuperNet(space, CLASSES, torch.Generator().manual_seed(1)).double().train()
     if frozen:
         use_batch_statistics(net)
-    sampler = PathSampler(space, torch.Generator().manual_seed(2))
+    sampler = PathSampler(space, torch.Generator().manual_seed(seed))
     only = list(net.classifier.parameters()) if frozen else None
     options = {"weights": WEIGHTS, "precision": "float64", "parameters": only, "step": make(net, sampler)}
     recipe = Recipe(**{**vars(RECIPE), **changes})
@@ -109,6 +111,19 @@ def test_a_path_in_pieces_is_trained_like_the_whole(space: Space, frozen: bool, 
     assert len(seen[0].made) > space.genes  # and not by way of ordinary steps
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_whatever_paths_come_first_all_weights_learn(seed: int) -> None:
+    """Dead nodes too: what first reaches a value may have no gradient, and what follows has."""
+    few = {"seed": seed, "length": 8, "milestones": (), "reweight_from": 0}
+    assert same(trained(SPACES[0], ordinary, **few)[0], trained(SPACES[0], in_pieces(), **few)[0])
+
+
+@pytest.mark.parametrize("seed", [3, 51, 19, 125])
+def test_a_value_that_a_dead_node_reached_first_has_a_gradient(seed: int) -> None:
+    few = {"seed": seed, "length": 8, "milestones": (), "reweight_from": 0}
+    assert same(trained(SPACES[0], ordinary, **few)[0], trained(SPACES[0], in_pieces(), **few)[0])
+
+
 def test_pieces_find_nesterov_and_decay_too() -> None:
     changes = {"nesterov": True, "weight_decay": 0.01, "momentum": 0.5}
     plain, _ = trained(SPACES[0], ordinary, **changes)
@@ -124,7 +139,7 @@ def test_no_operation_is_recorded_twice() -> None:
     trained(space, in_pieces(recorder, seen), length=400, milestones=())
     whole = [piece for piece in seen[0].made.values() if piece.source not in seen[0].empty.values()]
     assert len(whole) == space.genes * (space.choices - 1) + 4
-    assert len({id(piece.function) for piece in whole}) == len(whole)
+    assert len({id(piece.module) for piece in whole}) == len(whole)
     recorded = [piece for piece in [*seen[0].made.values(), *seen[0].losses.values()] if piece.graphs]
     assert len(recorder.recorded) == sum(1 + piece.learns for piece in recorded) > 2 * len(whole)
 

@@ -1,8 +1,10 @@
 """Stages side by side: on a GPU as streams of one process, elsewhere one after the other."""
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -11,20 +13,12 @@ from imbnas.stages import common, streams
 from imbnas.stages.streams import STREAMS, side_by_side
 
 
-class FakeStream:
-    """Stands in for a CUDA stream, which it is entered as."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that seems to have a GPU."""
     monkeypatch.setattr(streams, "best_device", lambda: torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "Stream", FakeStream)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
+    monkeypatch.setattr(torch.cuda, "Stream", object)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
 
 
 def noting(seen: list[int], name: int) -> Callable[[], None]:
@@ -50,12 +44,31 @@ def test_a_gpu_takes_several_at_once(gpu: None) -> None:
     assert common.SHARED.get() == 1
 
 
-def test_what_fails_stops_no_other_and_is_told(gpu: None) -> None:
+def test_what_fails_stops_no_other_and_all_is_told(gpu: None, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[int] = []
 
-    def fault() -> None:
-        raise ValueError("a bad path")
+    def fault(said: str) -> None:
+        raise ValueError(said)
 
+    jobs = [partial(fault, "a bad path"), partial(fault, "another"), lambda: time.sleep(0.1), noting(seen, 1)]
     with pytest.raises(ValueError, match="a bad path"):
-        side_by_side([fault, lambda: time.sleep(0.1), noting(seen, 1), noting(seen, 2)])
-    assert sorted(seen) == [1, 2]
+        side_by_side([*jobs, noting(seen, 2)])
+    assert sorted(seen) == [1, 2] and capsys.readouterr().out == "ValueError: another\n"
+
+
+def test_beside_others_no_kernels_are_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    common.best_device()
+    assert torch.backends.cudnn.benchmark and not torch.backends.cudnn.allow_tf32
+    contextvars.copy_context().run(lambda: (common.SHARED.set(2), common.best_device()))
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_a_cost_that_was_shared_is_of_another_device() -> None:
+    def device() -> str:
+        return common.cost(common.Clock(), torch.device("cpu"))["device"]
+
+    alone = device()
+    assert contextvars.copy_context().run(lambda: (common.SHARED.set(6), device())[1]) == f"{alone}, shared by 6"

@@ -163,6 +163,21 @@ def test_stopped_and_continued_equals_undisturbed_bit_for_bit(tmp_path):
     assert parts_log.images == whole_log.images
 
 
+def test_two_trainings_of_one_checkpoint_are_one(tmp_path):
+    """Side by side, the second waits and finds it finished."""
+    steps = []
+
+    def one(_):
+        net, log = run(Recipe(6, 0.05, unit="steps"), checkpoint=tmp_path / "x.safetensors", on_step=steps.append)
+        return net, log.rows
+
+    with ThreadPoolExecutor(2) as pool:
+        (first, rows), (second, same_rows) = pool.map(one, range(2))
+    assert steps == [1, 2, 3, 4, 5, 6] and rows == same_rows
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     file, recipe = tmp_path / "training.safetensors", Recipe(2, 0.05, unit="steps")
     _, log = run(recipe, checkpoint=file)

@@ -39,10 +39,14 @@ SHARED: ContextVar[int] = ContextVar("shared", default=1)  # stages that have th
 
 
 def best_device() -> torch.device:
-    """The GPU where there is one; there float32 means float32, not TF32."""
+    """The GPU where there is one. There float32 means float32, not TF32.
+
+    A stage that has it alone tries out which kernels are fastest. Beside others it must not: cuDNN then gives memory
+    back to the driver, which spoils what another stream is recording (`imbnas.training.graphs`).
+    """
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, SHARED.get() == 1
     return torch.device("cuda")
 
 
@@ -141,16 +145,17 @@ class Clock:
 def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
     """The `cost` block of a record: what depends on the machine.
 
-    `shared` tells how many stages ran side by side, where there were several: then each took longer than alone.
+    Where stages ran side by side, seconds are longer and memory is that of all; `device` says so, and stands for
+    another device wherever seconds are compared.
     """
+    beside = f", shared by {SHARED.get()}" if SHARED.get() > 1 else ""
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_resident_bytes()
     return {
         "seconds": {name: round(value, 2) for name, value in clock.seconds.items()},
         "peak_memory_mib": round(peak / 2**20),
-        "device": records.device_name(device),
+        "device": records.device_name(device) + beside,
         "processor": records.processor(),
         "versions": records.versions(),
-        **({"shared": SHARED.get()} if SHARED.get() > 1 else {}),
         **more,
     }
 
@@ -203,7 +208,7 @@ def scoring_batches(target: Target, scoring: Scoring, generator: torch.Generator
         images = data.train_images[index.to(data.device)]
         return list(eval_batches(images, data.mean, data.std, size))
 
-    at_once = MANY if data.device.type == "cuda" else scoring.batch_size  # how many makes no difference to a score
+    at_once = MANY if data.device.type == "cuda" else scoring.batch_size  # a score hardly depends on how many
     labels = data.train_labels[validation.to(data.device)]
     return batches(chosen, scoring.batch_size), batches(validation, at_once), labels
 

@@ -15,18 +15,21 @@ STREAMS = 6
 
 
 def side_by_side(jobs: Sequence[Callable[[], None]]) -> None:
-    """Run all jobs. One that fails does not stop the others; its error is raised when all have ended."""
+    """Run all jobs. On a GPU one that fails does not stop the others: all errors are told, and the first is raised."""
     count = min(len(jobs), STREAMS) if best_device().type == "cuda" else 1
     if count < 2:
         for job in jobs:
             job()
         return
 
-    def on_a_stream(job: Callable[[], None]) -> None:
+    def begin() -> None:
+        """A stream for each thread: the memory of one is of no use to another."""
         SHARED.set(count)
-        with torch.cuda.stream(torch.cuda.Stream()):
-            job()
+        torch.cuda.set_stream(torch.cuda.Stream())
 
-    with ThreadPoolExecutor(count) as pool:
-        for ended in [pool.submit(on_a_stream, job) for job in jobs]:
-            ended.result()
+    with ThreadPoolExecutor(count, initializer=begin) as pool:
+        ended = [pool.submit(job) for job in jobs]
+    if faults := [fault for fault in (job.exception() for job in ended) if fault]:
+        for fault in faults[1:]:
+            print(f"{type(fault).__name__}: {fault}")
+        raise faults[0]

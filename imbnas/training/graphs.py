@@ -17,7 +17,7 @@ from torch import Tensor
 from imbnas.training.recipe import Recipe
 from imbnas.training.steps import Forward, MakeStep, PlainStep
 
-ALONE = threading.Lock()  # held by the one thread that records or tries kernels out
+ALONE = threading.Lock()  # held by the one thread that records
 WARM = 2  # ordinary runs before a recording: libraries choose their kernels meanwhile
 
 
@@ -60,26 +60,12 @@ class Recorder:
                 graphs[-1].capture_begin(pool=pool, capture_error_mode="thread_local")
                 try:
                     results.append(function())
-                finally:
-                    graphs[-1].capture_end()
+                except BaseException:
+                    with contextlib.suppress(RuntimeError):  # it would hide what went wrong
+                        graphs[-1].capture_end()
+                    raise
+                graphs[-1].capture_end()
         return graphs, results
-
-
-@contextlib.contextmanager
-def choosing(recorder: Recorder | None) -> Iterator[None]:
-    """An ordinary run before a recording, in which the fastest kernels are found by trying them out.
-
-    Afterwards cuDNN gives memory back to the driver, which would spoil what another thread is recording meanwhile.
-    """
-    if recorder is None:
-        yield
-        return
-    with ALONE:
-        torch.backends.cudnn.benchmark = True
-        try:
-            yield
-        finally:
-            torch.backends.cudnn.benchmark = False
 
 
 def in_turn(recorder: Recorder | None) -> contextlib.AbstractContextManager:
@@ -127,8 +113,7 @@ class RecordedStep:
 
         if self.recorder is None or kind.runs < WARM:
             kind.runs += 1
-            with choosing(self.recorder):
-                return step()
+            return step()
         if kind.graph is None:
             (kind.graph,), (kind.result,) = self.recorder.record(step)
         kind.graph.replay()

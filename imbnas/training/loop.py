@@ -8,9 +8,12 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -22,6 +25,7 @@ from imbnas.training.checkpoint import load_tensors, save_tensors
 from imbnas.training.recipe import Recipe
 from imbnas.training.steps import MakeStep, PlainStep, Step, sgd
 
+UNDER_WAY: dict[Path, Lock] = {}  # by checkpoint
 GENTLER = "lower the learning rate or clip the gradient; with another recipe the training begins anew"
 
 
@@ -115,6 +119,21 @@ def check_owner(path: Path, metadata: Mapping[str, str], **own: str) -> None:
             raise ValueError(f"checkpoint {path} belongs to another {name}: delete it, or give another file")
 
 
+Trained = TypeVar("Trained", bound=Callable[..., Log])
+
+
+def one_at_a_time(train: Trained) -> Trained:
+    """Trainings of one checkpoint, which are one and the same, wait for each other: the second finds it finished."""
+
+    @wraps(train)
+    def turn(*arguments: Any, **options: Any) -> Log:
+        with UNDER_WAY.setdefault(options.get("checkpoint"), Lock()) if options.get("checkpoint") else nullcontext():
+            return train(*arguments, **options)
+
+    return turn
+
+
+@one_at_a_time
 def fit(
     model: nn.Module,
     forward: Callable[[Tensor], Tensor],
@@ -144,7 +163,8 @@ def fit(
     recipe is refused.
     deadline: `time.monotonic()` at which the training stops with `Unfinished`, its checkpoint written.
     describe: names what the last forward ran (the path), for the message of `NotFinite`.
-    on_step: called with the number of steps done, after each; what it changes must not touch the training.
+    on_step: called with the number of steps done, after each; what it changes must not touch the training, and the
+    network must be in training mode again when it returns.
     on_epoch: called at the end of each epoch; what it returns is added to the epoch's row of the log.
     """
     parameters = list(model.parameters()) if parameters is None else parameters

@@ -7,7 +7,7 @@ the backward parts follow in the opposite order. The sums are those of an ordina
 one value may be added in another order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models import SuperNet, carries
-from imbnas.training.graphs import WARM, Recorder, StaticRate, choosing, in_turn, wanted
+from imbnas.training.graphs import WARM, Recorder, StaticRate, in_turn, wanted
 from imbnas.training.recipe import Recipe
 from imbnas.training.sampling import PathSampler
 from imbnas.training.steps import Forward, MakeStep, PlainStep, autocast
@@ -30,16 +30,19 @@ def path_step(net: SuperNet, sampler: PathSampler) -> MakeStep:
 
 
 class Value:
-    """What flows between pieces: always at the same place, once it is known; with the loss's gradient by it."""
+    """What flows between pieces: always at the same place, once it is known.
 
-    def __init__(self, data: Tensor | None = None) -> None:
-        self.data, self.gradient = data, None
+    learns: whether it has a gradient, by which the weights before it are trained.
+    """
+
+    def __init__(self, data: Tensor | None = None, learns: bool = False) -> None:
+        self.data, self.gradient, self.learns = data, None, learns
 
     def receive(self, output: Tensor) -> None:
-        """Add what a piece computed; the first time, make the place, and one for the gradient where there is one."""
+        """Add what a piece computed; the first time, make the place for it, and one for the gradient."""
         if self.data is None:
             self.data = torch.zeros_like(output)
-            self.gradient = torch.zeros_like(output) if output.requires_grad else None
+            self.gradient = torch.zeros_like(output) if self.learns else None
         self.data.add_(output.detach())
 
     @property
@@ -50,28 +53,34 @@ class Value:
 class Piece:
     """One operation from `source` to `target` and the update of its weights; recorded after a few ordinary runs.
 
-    function: from the source's data to the output; to the loss itself where there is no target.
+    module: from the source's data to the output; without a target `run` makes the loss of it.
     optimizer: of the operation's own weights, where it has any that learn.
     """
 
     def __init__(
         self,
-        function: Callable[[Tensor], Tensor],
+        module: nn.Module,
         source: Value,
         target: Value | None,
         optimizer: torch.optim.SGD | None,
+        precision: str,
     ) -> None:
-        self.function, self.source, self.target, self.optimizer = function, source, target, optimizer
+        self.module, self.source, self.target = module, source, target
+        self.optimizer, self.precision = optimizer, precision
         self.parameters = [] if optimizer is None else optimizer.param_groups[0]["params"]
-        self.learns = bool(self.parameters) or source.gradient is not None
+        self.learns = bool(self.parameters) or source.learns
         self.runs = 0
         self.graphs: list[torch.cuda.CUDAGraph] = []
 
+    def run(self, data: Tensor) -> Tensor:
+        with autocast(data.device, self.precision):
+            return self.module(data)
+
     def compute(self) -> None:
         """The forward part."""
-        self.leaf = self.source.data.detach().requires_grad_(self.source.gradient is not None)
+        self.leaf = self.source.data.detach().requires_grad_(self.source.learns)
         with torch.set_grad_enabled(self.learns):
-            self.output = self.function(self.leaf)
+            self.output = self.run(self.leaf)
         if self.target is not None:
             self.target.receive(self.output)
 
@@ -95,16 +104,14 @@ class Piece:
         if self.graphs:
             self.graphs[0].replay()
         else:
-            with choosing(recorder):
-                self.compute()
+            self.compute()
             self.runs += not self.learns
 
-    def backward(self, recorder: Recorder | None) -> None:
+    def backward(self) -> None:
         if self.graphs:
             self.graphs[1].replay()
         else:
-            with choosing(recorder):
-                self.learn()
+            self.learn()
             self.runs += 1
 
 
@@ -126,7 +133,8 @@ class Chosen(NamedTuple):
 class Meeting:
     """An algebra for `Backbone.walk` in which every edge carries something: finds the value at which each ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, learns: bool) -> None:
+        self.learns = learns
         self.ends: dict[int, Value] = {}  # by the edge's id
 
     def carries(self, edge: nn.Module, selection: Any) -> bool:
@@ -139,7 +147,7 @@ class Meeting:
         return edge
 
     def add(self, values: Sequence[Any], like: Value) -> Value:
-        target = Value()
+        target = Value(learns=self.learns)
         self.ends |= {id(edge): target for edge in values if isinstance(edge, nn.Module)}
         return target
 
@@ -198,7 +206,8 @@ class PathStep:
         device = net.classifier.weight.device
         self.rate = StaticRate(device)
         self.recorder = Recorder() if device.type == "cuda" else None
-        meeting = Meeting()
+        self.learns = any(id(parameter) in self.trained for parameter in net.backbone.parameters())
+        meeting = Meeting(self.learns)
         net.backbone.walk(Value(), [0] * net.space.genes, meeting)
         self.ends = meeting.ends
         self.images: Value | None = None
@@ -237,12 +246,12 @@ class PathStep:
         reached: set[int] = {id(None)}
         for piece in reversed(pieces):
             if id(piece.target) in reached and piece.learns:
-                piece.backward(self.recorder)
+                piece.backward()
                 reached.add(id(piece.source))
 
     def end_of(self, module: nn.Module) -> Value:
         """The value at which an edge, or a module that is on every path, ends."""
-        return self.ends.setdefault(id(module), Value())
+        return self.ends.setdefault(id(module), Value(learns=self.learns))
 
     def nothing(self, like: Value) -> Value:
         """What a node without incoming edges holds."""
@@ -251,21 +260,16 @@ class PathStep:
     def piece(self, module: nn.Module, source: Value, target: Value) -> Piece:
         key = (id(module), id(source), id(target))
         if key not in self.made:
-            self.made[key] = Piece(self.cast(module), source, target, self.optimizer_of(module))
+            self.made[key] = Piece(module, source, target, self.optimizer_of(module), self.precision)
         return self.made[key]
 
     def loss(self, features: Value, weights: Tensor | None) -> "Loss":
         key = (id(features), weights is not None)
         if key not in self.losses:
-            self.losses[key] = Loss(self, features, weights)
+            classifier = self.net.classifier
+            optimizer = self.optimizer_of(classifier)
+            self.losses[key] = Loss(classifier, features, self.labels, weights, optimizer, self.precision)
         return self.losses[key]
-
-    def cast(self, module: nn.Module) -> Callable[[Tensor], Tensor]:
-        def function(data: Tensor) -> Tensor:
-            with autocast(data.device, self.precision):
-                return module(data)
-
-        return function
 
     def optimizer_of(self, module: nn.Module) -> torch.optim.SGD | None:
         """For the weights of one module alone, with the settings and the momentum of the whole's."""
@@ -281,12 +285,19 @@ class PathStep:
 class Loss(Piece):
     """The last piece: classifier and loss, and how many images are classified correctly."""
 
-    def __init__(self, step: PathStep, features: Value, weights: Tensor | None) -> None:
-        classify = step.cast(step.net.classifier)
+    def __init__(
+        self,
+        classifier: nn.Module,
+        features: Value,
+        labels: Tensor,
+        weights: Tensor | None,
+        optimizer: torch.optim.SGD | None,
+        precision: str,
+    ) -> None:
+        super().__init__(classifier, features, None, optimizer, precision)
+        self.labels, self.weights = labels, weights
 
-        def function(data: Tensor) -> Tensor:
-            logits = classify(data)
-            self.correct = (logits.detach().argmax(1) == step.labels).sum()
-            return weighted_cross_entropy(logits, step.labels, weights)
-
-        super().__init__(function, features, None, step.optimizer_of(step.net.classifier))
+    def run(self, data: Tensor) -> Tensor:
+        logits = super().run(data)
+        self.correct = (logits.detach().argmax(1) == self.labels).sum()
+        return weighted_cross_entropy(logits, self.labels, self.weights)
