@@ -4,7 +4,7 @@
 
 Everything goes through `imbnas.training.fit`, on the GPU where there is one: what is measured is what a stage gets,
 waiting for the device at the end included. There every kind is measured twice, launching kernel after kernel and
-replaying what was recorded of them. Side by side means processes of their own, each training a ResNet-32.
+replaying what was recorded of them. Side by side means processes of their own, and on a GPU streams of one process.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from imbnas.evaluation import rank
 from imbnas.models import ResNet32, SubNet, SuperNet, use_batch_statistics
 from imbnas.profiles import load
 from imbnas.space import parse_space
-from imbnas.stages.common import best_device
+from imbnas.stages.common import SHARED, best_device
 from imbnas.training import PathSampler, Recipe, fit
 from imbnas.training.graphs import RecordedStep
 from imbnas.training.pieces import PathStep
@@ -148,6 +148,7 @@ def on_streams(count: int, kind: str, steps: int) -> float:
     barrier = threading.Barrier(count, timeout=120)
 
     def one(_: int) -> float:
+        SHARED.set(count)
         with torch.cuda.stream(torch.cuda.Stream()):
             return images_per_second(kind, "bf16", steps, True, barrier.wait)
 
