@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +27,8 @@ from imbnas.evaluation import rank
 from imbnas.models import ResNet32, SubNet, SuperNet, use_batch_statistics
 from imbnas.profiles import load
 from imbnas.space import parse_space
-from imbnas.stages.common import SHARED, best_device
+from imbnas.stages.common import best_device
+from imbnas.stages.streams import side_by_side
 from imbnas.training import PathSampler, Recipe, fit
 from imbnas.training.graphs import RecordedStep
 from imbnas.training.pieces import PathStep
@@ -129,7 +129,7 @@ def one_of_many(barrier: Any, speeds: Any, kind: str, steps: int, recorded: bool
     speeds.put(images_per_second(kind, "bf16", steps, recorded, barrier.wait))
 
 
-def side_by_side(count: int, kind: str, steps: int, recorded: bool) -> float:
+def in_processes(count: int, kind: str, steps: int, recorded: bool) -> float:
     """Images a second of `count` processes together."""
     context = multiprocessing.get_context("spawn")
     barrier, speeds = context.Barrier(count, timeout=120), context.Queue()  # one that fails must not hold the others
@@ -144,16 +144,14 @@ def side_by_side(count: int, kind: str, steps: int, recorded: bool) -> float:
 
 
 def on_streams(count: int, kind: str, steps: int) -> float:
-    """Images a second of `count` threads of one process, each on a stream of its own."""
-    barrier = threading.Barrier(count, timeout=120)
+    """Images a second of `count` streams of one process together, as the stages of a list run."""
+    barrier, speeds = threading.Barrier(count, timeout=120), []
 
-    def one(_: int) -> float:
-        SHARED.set(count)
-        with torch.cuda.stream(torch.cuda.Stream()):
-            return images_per_second(kind, "bf16", steps, True, barrier.wait)
+    def one() -> None:
+        speeds.append(images_per_second(kind, "bf16", steps, True, barrier.wait))
 
-    with ThreadPoolExecutor(count) as pool:
-        return sum(pool.map(one, range(count)))
+    side_by_side([one] * count, count)
+    return sum(speeds)
 
 
 def measured(steps: int, counts: list[int]) -> Iterator[str]:
@@ -169,7 +167,7 @@ def measured(steps: int, counts: list[int]) -> Iterator[str]:
         yield told(f"50 paths scored, {precision}", seconds_of_scoring(precision), "s")
     for kind in ("ResNet-32", "super-network"):
         for count in counts:
-            speed = side_by_side(count, kind, steps, device.type == "cuda")
+            speed = in_processes(count, kind, steps, device.type == "cuda")
             yield told(f"{count} × {kind}, bf16, processes", speed)
         for count in counts if device.type == "cuda" else ():
             yield told(f"{count} × {kind}, bf16, streams", on_streams(count, kind, steps))

@@ -14,9 +14,12 @@ from imbnas.stages.common import SHARED, best_device
 STREAMS = 6
 
 
-def side_by_side(jobs: Sequence[Callable[[], None]]) -> None:
-    """Run all jobs. On a GPU one that fails does not stop the others: all errors are told, and the first is raised."""
-    count = min(len(jobs), STREAMS) if best_device().type == "cuda" else 1
+def side_by_side(jobs: Sequence[Callable[[], None]], streams: int = STREAMS) -> None:
+    """Run all jobs, on a GPU up to `streams` at once.
+
+    There one that fails does not stop the others: all errors are told, and the first is raised.
+    """
+    count = min(len(jobs), streams) if best_device().type == "cuda" else 1
     if count < 2:
         for job in jobs:
             job()

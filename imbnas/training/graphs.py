@@ -100,7 +100,9 @@ class RecordedStep:
 
     def __call__(self, images: Tensor, labels: Tensor, rate: float, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         name = (len(labels), weights is not None)
-        kind = self.kinds[name] if name in self.kinds else self.kinds.setdefault(name, Kind(images, labels))
+        if name not in self.kinds:
+            self.kinds[name] = Kind(images, labels)
+        kind = self.kinds[name]
         with in_turn(self.recorder):
             self.rate.set(rate)
             kind.images.copy_(images)

@@ -126,9 +126,9 @@ def one_at_a_time(train: Trained) -> Trained:
     """Trainings of one checkpoint, which are one and the same, wait for each other: the second finds it finished."""
 
     @wraps(train)
-    def turn(*arguments: Any, **options: Any) -> Log:
-        with UNDER_WAY.setdefault(options.get("checkpoint"), Lock()) if options.get("checkpoint") else nullcontext():
-            return train(*arguments, **options)
+    def turn(*arguments: Any, checkpoint: Path | None = None, **options: Any) -> Log:
+        with nullcontext() if checkpoint is None else UNDER_WAY.setdefault(checkpoint, Lock()):
+            return train(*arguments, checkpoint=checkpoint, **options)
 
     return turn
 

@@ -255,7 +255,9 @@ class PathStep:
 
     def nothing(self, like: Value) -> Value:
         """What a node without incoming edges holds."""
-        return self.empty.setdefault(id(like), Value(torch.zeros_like(like.data)))
+        if id(like) not in self.empty:
+            self.empty[id(like)] = Value(torch.zeros_like(like.data))
+        return self.empty[id(like)]
 
     def piece(self, module: nn.Module, source: Value, target: Value) -> Piece:
         key = (id(module), id(source), id(target))
