@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from imbnas import lines
+from imbnas.stages import lines
 from imbnas.revision import TRAINING, revision
 
 PROFILE = config.get("profile", "smoke")
@@ -110,7 +110,7 @@ rule table:
 rule table_2:
     input: expand("{r}/retrain-{p}-{t}-s{s}.json", r=RECORDS, p=PROCEDURES, t=TARGETS, s=SEEDS)
     output: f"{RECORDS}/table-2.csv"
-    shell: "{sys.executable} -m imbnas.evidence {RECORDS:q} {output:q}"
+    shell: "{sys.executable} -m imbnas.evidence.table2 {RECORDS:q} {output:q}"
 
 
 rule baselines:

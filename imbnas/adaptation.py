@@ -26,8 +26,6 @@ from imbnas.space import Path, Space
 from imbnas.training import Log, PathSampler, Recipe, fit
 from imbnas.training.pieces import path_step
 
-PROCEDURES = ("P0", "P1", "P2", "P3")
-
 
 def train_supernet(
     net: SuperNet,

@@ -15,8 +15,8 @@ import pandas as pd
 import torch
 from torch import Generator
 
-from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
 from imbnas.space import CellSpace
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
 
 SPACE = CellSpace(stages=1, channels=16, cells=5)
 TABLE = Path(__file__).parent / "tables" / "nasbench201.csv.gz"
@@ -47,9 +47,12 @@ def longtailed(file: Path = LONGTAILED) -> pd.DataFrame:
         raise ValueError(
             f"there is no table {file.name} in {file.parent}: it comes with the repository, not with the installed "
             "package; take a clone and name its file, or work there. In the clone it is made anew by "
-            "`make grid GOALS=ranking PROFILE=laptop`, which retrains the paths, and `python -m imbnas.longtailed`"
+            "`make grid GOALS=ranking PROFILE=laptop`, which retrains the paths, and "
+            "`python -m imbnas.evidence.longtailed`"
         )
-    mend = "fetch it from the repository again, or `python -m imbnas.longtailed` there writes it from the records"
+    mend = (
+        "fetch it from the repository again, or `python -m imbnas.evidence.longtailed` there writes it from the records"
+    )
     try:
         table = pd.read_csv(file, dtype={"path": str})
     except ValueError as fault:  # what pandas and the decoder raise

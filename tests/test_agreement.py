@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbnas import agreement, records
+from imbnas import records
 from imbnas.benchmark import SPACE, distinct, kendall, naive_rankings
+from imbnas.evidence import agreement
+from imbnas.names import ARM
 from imbnas.stages.validity import arms, sample_cells
 
 CELLS = sample_cells(40)
@@ -167,35 +169,39 @@ def test_what_runs_in_families_is_found_and_what_does_not_is_not() -> None:
 def test_the_committed_table_is_what_the_raw_scores_say() -> None:
     study = records.read(agreement.FOLDER, "validity")
     table = agreement.FOLDER / "agreement.csv"
-    assert study and table.read_text() == agreement.as_csv(study), "run python -m imbnas.agreement"
+    assert study and table.read_text() == agreement.as_csv(study), "run python -m imbnas.evidence.agreement"
 
 
 def test_the_committed_table_of_adaptation_is_what_the_raw_scores_say() -> None:
     folder = agreement.FOLDER.parent / "truth"
     study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
     table = folder / "agreement.csv"
-    assert truths and table.read_text() == agreement.adapted_csv(study, truths), "run python -m imbnas.agreement"
+    assert truths and table.read_text() == agreement.adapted_csv(study, truths), (
+        "run python -m imbnas.evidence.agreement"
+    )
 
 
 def test_the_committed_differences_after_adaptation_are_what_the_raw_scores_say() -> None:
     folder = agreement.FOLDER.parent / "truth"
     study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
     text = agreement.adapted_differences_csv(study, truths)
-    assert truths and (folder / "differences.csv").read_text() == text, "run python -m imbnas.agreement"
+    assert truths and (folder / "differences.csv").read_text() == text, "run python -m imbnas.evidence.agreement"
 
 
 def test_the_committed_table_of_repeats_is_what_the_raw_scores_say() -> None:
     folder = agreement.FOLDER.parent / "truth"
-    study = [r for r in records.read(agreement.FOLDER, "validity") if r["config"]["arm"]["name"] == agreement.ARM]
+    study = [r for r in records.read(agreement.FOLDER, "validity") if r["config"]["arm"]["name"] == ARM]
     truths = records.read(folder, "truth")
     table = folder / "repeats.csv"
-    assert truths and table.read_text() == agreement.repeats_csv(study, truths), "run python -m imbnas.agreement"
+    assert truths and table.read_text() == agreement.repeats_csv(study, truths), (
+        "run python -m imbnas.evidence.agreement"
+    )
 
 
 def test_the_committed_table_of_other_sources_is_what_the_raw_scores_say() -> None:
     study = agreement.trained_on_cifar100(agreement.FOLDER.parent)
     table = agreement.FOLDER.parent / "sources" / "agreement.csv"
-    assert study and table.read_text() == agreement.as_csv(study), "run python -m imbnas.agreement"
+    assert study and table.read_text() == agreement.as_csv(study), "run python -m imbnas.evidence.agreement"
 
 
 def test_repeats_by_hand() -> None:

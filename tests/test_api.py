@@ -25,6 +25,7 @@ def page() -> str:
         ("evaluation", ["accuracy", "rank"]),
         ("records", ["read", "table"]),
         ("benchmark", ["nasbench201"]),
+        ("evidence.quality", ["quality", "differences"]),
     ],
 )
 def test_lists_every_door(page: str, module: str, names: list[str]) -> None:
@@ -41,6 +42,10 @@ def test_markdown_keeps_words_and_lists_parameters() -> None:
         "  of lr.",
         r"- `x`, `y`: \$cost\$.",
     ]
+
+
+def test_tables_stay_tables() -> None:
+    assert api.markdown("| a | b |\n|---|---|\n| c_1 | `d_2` |") == "| a | b |\n|---|---|\n| c\\_1 | `d_2` |"
 
 
 def test_a_long_signature_is_cut_at_its_own_commas() -> None:
@@ -68,8 +73,8 @@ GLOSSARY = [
 def test_the_glossary_names_what_exists(row: list[str]) -> None:
     *_, code, where = row
     sources = ""
-    for module in re.findall(r"`imbnas\.(\w+)`", where):
-        place = api.LIBRARY / module
+    for module in re.findall(r"`imbnas\.([\w.]+)`", where):
+        place = api.LIBRARY.joinpath(*module.split("."))
         files = [place.with_suffix(".py")] if place.with_suffix(".py").exists() else sorted(place.glob("*.py"))
         sources += "".join(path.read_text() for path in files)
     words = {word for name in re.findall(r"`([^`]+)`", code) for word in name.split(".")}

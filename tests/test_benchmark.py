@@ -24,7 +24,7 @@ from imbnas.benchmark import (
     ranking,
     stratified,
 )
-from imbnas.bootstrap import bootstrap_taus
+from imbnas.statistics.bootstrap import bootstrap_taus
 
 ALL_SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
 DATASETS = ["cifar10", "cifar100", "imagenet16_120"]

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from imbnas import brief, records
+from imbnas import records
 from imbnas.benchmark import distinct
+from imbnas.evidence import brief
 from imbnas.plots import ranking
 from imbnas.stages.validity import arms, sample_cells
 
@@ -81,4 +82,4 @@ def test_the_committed_table_is_what_the_raw_scores_say() -> None:
     runs, study = brief.read()
     text = brief.changes(runs, study).to_csv(index=False, float_format="%.4f")
     table = brief.FOLDER / "changes.csv"
-    assert runs and table.read_text() == text, "python -m imbnas.brief writes it anew"
+    assert runs and table.read_text() == text, "python -m imbnas.evidence.brief writes it anew"

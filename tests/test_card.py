@@ -9,11 +9,11 @@ import pytest
 from scipy.stats import kendalltau
 
 from imbnas import profiles, records
-from imbnas.bootstrap import bootstrap_draws
-from imbnas.card import bounds, card, signal, validity
+from imbnas.evidence.card import bounds, card, signal, validity
 from imbnas.stages.gate import figures
 from imbnas.stages.truth import recipe_of
 from imbnas.stages.validity import arm_called, sample_cells
+from imbnas.statistics.bootstrap import bootstrap_draws
 
 WITH_CARD = [name for name in profiles.names() if profiles.load(name).card]
 GATES = [record for name in profiles.names() for record in records.read(profiles.ROOT / "results" / name, "gate")]
@@ -60,7 +60,7 @@ def gate_record(first: list[float], second: list[float], images: int = 2500) -> 
 
 
 def test_a_gates_bounds_are_those_of_plain_loops(monkeypatch):
-    monkeypatch.setattr("imbnas.card.REPEATS", 400)
+    monkeypatch.setattr("imbnas.evidence.card.REPEATS", 400)
     first, second = [40.0, 44.0, 46.0, 51.0, 53.0, 60.0], [41.0, 43.0, 50.0, 49.0, 55.0, 54.0]
     found = bounds(gate_record(first, second))
     taus, ratios = [], []

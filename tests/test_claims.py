@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from imbnas.claims import CLAIMS, MARGIN, VERDICTS, Claim, in_words, judge, ranks_in_words
-from imbnas.evidence import PROCEDURES, TARGETS
+from imbnas.evidence.claims import CLAIMS, MARGIN, VERDICTS, Claim, in_words, judge, ranks_in_words
+from imbnas.names import PROCEDURES, TARGETS
 
 NAN = float("nan")
 

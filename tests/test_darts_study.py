@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy import stats
 
-from imbnas import darts_study, records
+from imbnas import records
 from imbnas.benchmark import nasbench201
 from imbnas.darts import discretise
+from imbnas.evidence import darts_study
 from imbnas.space import CellSpace
 from imbnas.stages.darts import judged, run_arm
 from tests.test_darts import tiny_arm
@@ -104,7 +105,9 @@ def test_the_committed_tables_are_those_of_the_records() -> None:
         pytest.skip("no record in results/darts yet: make grid GOALS=darts")
     for table, frame in darts_study.tables(study).items():
         text = frame.to_csv(index=False, float_format="%.4f")
-        assert (darts_study.FOLDER / f"{table}.csv").read_text() == text, "python -m imbnas.darts_study writes it anew"
+        assert (darts_study.FOLDER / f"{table}.csv").read_text() == text, (
+            "python -m imbnas.evidence.darts_study writes it anew"
+        )
 
 
 def test_a_study_without_records_gives_empty_tables(tmp_path) -> None:

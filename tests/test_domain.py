@@ -7,12 +7,12 @@ import pytest
 from scipy.stats import kendalltau
 
 from imbnas.benchmark import SPACE, distinct, nasbench201
-from imbnas.domain import domain
-from imbnas.grid import leading
-from imbnas.quality import retrained_paths
+from imbnas.evidence.domain import domain
+from imbnas.evidence.grid import leading
+from imbnas.evidence.paths import retrained_paths
+from imbnas.evidence.verdicts import domain_in_print
 from imbnas.space import CellSpace
 from imbnas.stages.ranking import ranked_paths
-from imbnas.verdicts import domain_in_print
 from tests.test_evidence import record, written
 from tests.test_quality import path_record
 

@@ -8,28 +8,14 @@ import pandas as pd
 import pytest
 
 from imbnas import records
-from imbnas.evidence import (
-    BESIDE,
-    PAPER,
-    PROCEDURES,
-    ROWS,
-    TARGETS,
-    beside,
-    binomial_error,
-    by_group,
-    main,
-    paired_differences,
-    paper_gaps,
-    printed,
-    retrainings,
-    same_path,
-    t_interval,
-    table_2,
-)
-from imbnas.grid import Grid, costs, leading, paths_are_ranked, table_is_whole, winners
+from imbnas.evidence.grid import Grid, costs, leading, paths_are_ranked, table_is_whole, winners
+from imbnas.evidence.paper import PAPER, paper_gaps
+from imbnas.evidence.paths import FEWEST_PATHS
+from imbnas.evidence.power import stage_seconds
+from imbnas.evidence.table2 import beside, by_group, main, paired_differences, printed, retrainings, same_path, table_2
 from imbnas.losses import class_weights
-from imbnas.power import stage_seconds
-from imbnas.quality import FEWEST_PATHS
+from imbnas.names import BESIDE, PROCEDURES, ROWS, TARGETS
+from imbnas.statistics.intervals import binomial_error, t_interval
 
 
 def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012", split="a", **config) -> dict:

@@ -6,11 +6,15 @@ import torch
 from torch import nn
 
 from imbnas import profiles, records
-from imbnas.evidence import PAPER, PROCEDURES, ROWS, TARGETS, binomial_error, paired_differences, retrainings, table_2
-from imbnas.grid import costs
+from imbnas.evidence.grid import costs
+from imbnas.evidence.paper import PAPER
+from imbnas.evidence.paths import among_random, largest_allowed, retrained_paths
+from imbnas.evidence.power import noise_of, winners_sd
+from imbnas.evidence.quality import differences, over_seeds
+from imbnas.evidence.table2 import paired_differences, retrainings, table_2
 from imbnas.models import ResNet32
-from imbnas.power import noise_of, winners_sd
-from imbnas.quality import among_random, differences, holm, largest_allowed, over_seeds, retrained_paths
+from imbnas.names import PROCEDURES, ROWS, TARGETS
+from imbnas.statistics.intervals import binomial_error, holm
 
 RESULTS = profiles.ROOT / "results"
 

@@ -9,8 +9,8 @@ import pytest
 
 from imbnas import records
 from imbnas.benchmark import longtailed
-from imbnas.domain import COLUMNS as OF_DOMAIN
-from imbnas.longtailed import COLUMNS, FOLDER, RESULTS, every_retraining, filled, main, tables
+from imbnas.evidence.domain import COLUMNS as OF_DOMAIN
+from imbnas.evidence.longtailed import COLUMNS, FOLDER, RESULTS, every_retraining, filled, main, tables
 from imbnas.space import parse_space
 from tests.test_quality import path_record, scores_record
 
@@ -40,7 +40,7 @@ def results(tmp_path: Path) -> Path:
 
 def test_the_committed_tables_are_those_of_the_records() -> None:
     held = {path.name: path.read_text() for path in (RESULTS / FOLDER).glob("*.csv")}
-    assert held == tables(), "renew them: python -m imbnas.longtailed"
+    assert held == tables(), "renew them: python -m imbnas.evidence.longtailed"
 
 
 def test_the_data_card_says_what_is_there() -> None:

@@ -14,8 +14,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from imbnas import records
-from imbnas.baselines import at_full_length, baselines, mean_of
 from imbnas.data import class_counts
+from imbnas.evidence.baselines import at_full_length, baselines, mean_of
 from imbnas.models.small import SmallNet
 from imbnas.plots import data as figures
 

@@ -4,9 +4,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+from imbnas.evidence.paths import retrained_paths
+from imbnas.evidence.premise import premise
+from imbnas.evidence.quality import quality
 from imbnas.plots import quality as figures
-from imbnas.premise import premise
-from imbnas.quality import quality, retrained_paths
 from tests.test_quality import MIXED, UP, paths, scores_record
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from imbnas.evidence import paper_gaps
-from imbnas.power import (
+from imbnas.evidence.paper import paper_gaps
+from imbnas.evidence.power import (
     detectable,
     hindsight_in_print,
     image_rate,

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from imbnas.bootstrap import bootstrap_draws
-from imbnas.correlation import partial_tau, tau_of
-from imbnas.premise import agreement, ceiling, expected, premise
-from imbnas.quality import retrained_paths
+from imbnas.evidence.paths import retrained_paths
+from imbnas.evidence.premise import agreement, ceiling, expected, premise
+from imbnas.statistics.bootstrap import bootstrap_draws
+from imbnas.statistics.correlation import partial_tau, tau_of
 from tests.test_quality import path_record, paths
 
 NOISE = np.random.default_rng(0).normal(size=(3, 12))

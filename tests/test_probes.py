@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from imbnas import agreement, probes, records
+from imbnas import records
 from imbnas.benchmark import distinct
+from imbnas.evidence import probes
+from imbnas.names import ARM
 from imbnas.space import CellSpace
 from imbnas.stages.truth import variants
 from imbnas.stages.validity import arm_called, sample_cells
@@ -67,7 +69,7 @@ def test_skips_are_counted_in_the_printed_cell() -> None:
 
 def test_probes_lie_beside_the_studys_own_adaptations() -> None:
     own, changed = (records.read(probes.FOLDER.parent / name, "truth") for name in ("truth", "probes"))
-    plain = [r["config"]["arm"]["name"] == agreement.ARM and "variant" not in r["config"] for r in own + changed]
+    plain = [r["config"]["arm"]["name"] == ARM and "variant" not in r["config"] for r in own + changed]
     assert plain == [True] * len(own) + [False] * len(changed)
     assert probes.read() == changed + own
 
@@ -122,7 +124,7 @@ def test_every_variant_is_a_named_probe() -> None:
 def test_the_committed_tables_are_the_records() -> None:
     folder = probes.FOLDER
     truths, study = probes.read(), records.read(folder.parent / "validity", "validity")
-    again = "run python -m imbnas.probes"
+    again = "run python -m imbnas.evidence.probes"
     shown = probes.table(truths).to_csv(index=False, float_format="%.4f")
     assert (folder / "agreement.csv").read_text() == shown, again
     sources = study + records.read(folder.parent / "sources", "validity")

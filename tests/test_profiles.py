@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imbnas import evidence, profiles, records
+from imbnas import profiles, records
+from imbnas.evidence import table2
 from imbnas.profiles import Scoring, Search, build
 from imbnas.training import Recipe
 
@@ -85,15 +86,15 @@ def test_files_that_are_no_profile_are_refused(tmp_path, monkeypatch, text, mess
 
 
 def stopped(*arguments: str) -> str:
-    """The one message with which `python -m imbnas.evidence ARGUMENTS` ends."""
+    """The one message with which `python -m imbnas.evidence.table2 ARGUMENTS` ends."""
     with pytest.raises(SystemExit) as end:
-        evidence.main(*arguments)
+        table2.main(*arguments)
     return str(end.value.code)
 
 
 def test_a_table_of_nothing_is_not_written(tmp_path: Path):
     table = tmp_path / "table.csv"
-    assert "python -m imbnas.evidence RECORDS TABLE.csv" in stopped() == stopped("records") == stopped(*"abc")
+    assert "python -m imbnas.evidence.table2 RECORDS TABLE.csv" in stopped() == stopped("records") == stopped(*"abc")
     assert stopped(str(tmp_path / "nowhere"), str(table)).startswith(
         f"no retraining of P0, P1, P2, P3 under {tmp_path}"
     )

@@ -9,27 +9,19 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from imbnas.bootstrap import bootstrap_draws
-from imbnas.quality import (
-    PAIRS,
+from imbnas.evidence.paths import (
     YARDSTICKS,
     among_random,
-    blind_regret,
     convolutions,
-    crossed,
-    differences,
-    holm,
-    judged,
     largest_allowed,
-    pooled_sd,
-    quality,
-    repeatability,
     retrained_and_scored,
     retrained_paths,
-    retrained_spread,
-    sd_interval,
 )
-from imbnas.verdicts import among_random_in_words
+from imbnas.evidence.quality import PAIRS, blind_regret, crossed, differences, judged, quality, repeatability
+from imbnas.evidence.spread import retrained_spread
+from imbnas.evidence.verdicts import among_random_in_words
+from imbnas.statistics.bootstrap import bootstrap_draws
+from imbnas.statistics.intervals import holm, pooled_sd, sd_interval
 
 
 def path_record(

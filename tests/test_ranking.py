@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from imbnas import records, stages
+from imbnas.names import SCORED
 from imbnas.profiles import Scoring
 from imbnas.space import CellSpace, MacroSpace, digits
 from imbnas.stages import ranking
@@ -77,7 +78,7 @@ def test_every_procedure_scores_the_same_paths_and_shares_its_searchs_adaptation
     monkeypatch.setattr(ranking, "ranked_paths", lambda space: few)
     stages.supernet(one)
     searched = stages.search(one, "P1")
-    found = {p: stages.score_paths(one, p) for p in ranking.PROCEDURES}
+    found = {p: stages.score_paths(one, p) for p in SCORED}
     expected = [digits(path) for path in few]
     assert all(list(r["results"]["scored"]) == expected for r in found.values())
     assert found["P0"]["config"]["data"] == one.source and found["control"]["config"]["data"] == one.target_data

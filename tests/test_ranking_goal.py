@@ -10,7 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from imbnas import probes, stages
+from imbnas import stages
+from imbnas.evidence import probes
 from imbnas.stages import chapter
 from imbnas.stages.validity import study
 from tools import grid

@@ -19,8 +19,9 @@ import record_run
 import torch
 import yaml
 
-from imbnas import probes, records
+from imbnas import records
 from imbnas.benchmark import nasbench201
+from imbnas.evidence import probes
 from imbnas.space import parse_space
 from imbnas.stages.validity import arm_called, work_folder
 from imbnas.training import save_tensors

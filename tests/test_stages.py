@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from imbnas import profiles, records, stages
+from imbnas.evidence.paths import retrained_paths
 from imbnas.models import ResNet32
-from imbnas.quality import retrained_paths
 from imbnas.space import CellSpace, parse_space
 from imbnas.stages import common
 from imbnas.stages.common import Clock, named_generator

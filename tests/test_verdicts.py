@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from imbnas.premise import ceiling, premise
-from imbnas.quality import PAIRS, differences, quality, retrained_paths, retrained_spread
-from imbnas.stages.gate import figures
-from imbnas.verdicts import (
+from imbnas.evidence.paths import retrained_paths
+from imbnas.evidence.premise import ceiling, premise
+from imbnas.evidence.quality import PAIRS, differences, quality
+from imbnas.evidence.spread import retrained_spread
+from imbnas.evidence.verdicts import (
     QUESTIONS,
     ceiling_in_words,
     corrected_in_words,
@@ -23,6 +24,7 @@ from imbnas.verdicts import (
     signed,
     spread_in_words,
 )
+from imbnas.stages.gate import figures
 from tests.test_quality import DOWN, MIXED, UP, path_record, paths, scores_record
 
 ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "partial": 0.1, "partial_low": -0.2, "partial_high": 0.3}

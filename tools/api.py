@@ -19,11 +19,21 @@ Definition = ast.FunctionDef | ast.ClassDef
 
 
 def modules() -> list[Path]:
-    """The library's modules and packages, in the order in which the book needs them."""
+    """The library's modules and packages, in the order in which the book needs them.
+
+    A package that names nothing in `__all__` is followed by its modules: each of them is a door of its own.
+    """
     found = {path.stem: path for path in LIBRARY.glob("[!_]*.py")}
     found |= {path.parent.name: path.parent for path in LIBRARY.glob("*/__init__.py")}
     order = {name: position for position, name in enumerate(FIRST)}
-    return [found[name] for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))]
+    doors = [found[name] for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))]
+    return [module for door in doors for module in (door, *(inner(door) if door.is_dir() else ()))]
+
+
+def inner(package: Path) -> list[Path]:
+    """The modules of a package that names nothing in `__all__`; none of any other."""
+    tree = ast.parse((package / "__init__.py").read_text())
+    return [] if any(map(assigns_all, tree.body)) else sorted(package.glob("[!_]*.py"))
 
 
 def definitions(body: list[ast.stmt]) -> list[Definition]:
@@ -38,9 +48,9 @@ def public(module: Path) -> tuple[str, list[Definition]]:
         tree = ast.parse(module.read_text())
         return ast.get_docstring(tree) or "", definitions(tree.body)
     tree = ast.parse((module / "__init__.py").read_text())
-    names = next((ast.literal_eval(node.value) for node in tree.body if assigns_all(node)), None)
+    names = next((ast.literal_eval(node.value) for node in tree.body if assigns_all(node)), ())
     bodies = [definitions(ast.parse(path.read_text()).body) for path in sorted(module.glob("*.py"))]
-    nodes = [node for body in bodies for node in body if names is None or node.name in names]
+    nodes = [node for body in bodies for node in body if node.name in names]
     return ast.get_docstring(tree) or "", sorted(nodes, key=lambda node: node.name.lower())
 
 
@@ -102,7 +112,7 @@ def plain(text: str) -> str:
 
 
 def markdown(docstring: str) -> str:
-    """A docstring as Markdown, with its `name: meaning` lines as a list."""
+    """A docstring as Markdown, with its `name: meaning` lines as a list; its tables stay tables."""
     lines = []
     for line in docstring.splitlines():
         match = PARAMETER.match(line)
@@ -113,6 +123,8 @@ def markdown(docstring: str) -> str:
             lines.append(f"- {names}: {plain(line[match.end() :])}")
         elif lines and lines[-1].startswith(("- ", "  ")) and line.strip():
             lines.append(f"  {plain(line.strip())}")
+        elif line.startswith("|"):
+            lines.append("|".join(map(plain, line.split("|"))))
         else:
             lines.append(plain(line.strip()))
     return "\n".join(lines)
@@ -132,6 +144,7 @@ def page() -> str:
     for module in modules():
         about, nodes = public(module)
         entries = [f"### `{node.name}`\n\n" + "\n".join(entry(node)) for node in nodes]
-        title = f"(api-{module.stem})=\n## `imbnas.{module.stem}`"  # the glossary leads here
+        parts = module.relative_to(LIBRARY).with_suffix("").parts
+        title = f"(api-{'-'.join(parts)})=\n## `imbnas.{'.'.join(parts)}`"  # the glossary leads here
         sections.append("\n".join([f"{title}\n\n{markdown(about)}\n", *entries]))
     return "\n".join(sections)

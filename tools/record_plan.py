@@ -13,15 +13,13 @@ from typing import Any
 from record_run import TRIAL
 
 from imbnas import profiles
-from imbnas.agreement import ARM
 from imbnas.data.sources import CIFAR
-from imbnas.lines import CHAPTER
-from imbnas.probes import PROBES
-from imbnas.quality import ON_SOURCE
+from imbnas.evidence.probes import PROBES
+from imbnas.names import ARM, BASELINES, ON_SOURCE, SCORED
 from imbnas.space import digits, parse_space
 from imbnas.stages import Run, ranked_paths
+from imbnas.stages.lines import CHAPTER
 from imbnas.stages.ranking import COUNT, NAMED, NORM
-from imbnas.stages.ranking import PROCEDURES as SCORED
 from imbnas.stages.retrain import largest_path
 from imbnas.stages.search import adaptation, max_cost
 from imbnas.stages.truth import variant_called
@@ -30,7 +28,6 @@ from imbnas.stages.validity import arm_called, arm_file, arms
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ("exp-0.01", "step-0.01", "exp-0.1", "balance")
 ADAPTED = ("P1", "P2", "P3")
-BASELINES = ("resnet32-ce", "resnet32-drw")
 COMPARED = ("control", "P1-random")
 CHECKED_ON, SPLITS = "exp-0.01", (0, 1, 2)  # where ResNet-32 has published accuracies, means over splits
 RANKED_ON, RANKED, AGAIN = "exp-0.01", 24, 6  # paths of the fixed set that come early, and again with another seed

@@ -12,10 +12,10 @@ from matplotlib.patches import PathPatch
 from torch import Tensor
 
 from imbnas.darts import Found, mixture
-from imbnas.evidence import t_interval
 from imbnas.plots.space import BENDS, NAMES, SPREAD, strand
 from imbnas.plots.theme import BLUE, INK, NAVY, ORANGE, PURPLE, QUIET, RULE, TEAL, axes, style
 from imbnas.space import CellSpace
+from imbnas.statistics.intervals import t_interval
 
 # A line for each operation: colour, dashes and marker, so that grey print tells them apart.
 LINES = {
@@ -166,7 +166,7 @@ def preferences(pulls: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def found_cells(cells: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """The published accuracy of the cell that each arm found: a circle for each seed, mean and 95 % interval beside.
 
-    cells: `imbnas.darts_study.cells`.
+    cells: `imbnas.evidence.darts_study.cells`.
     """
     groups = {arm: rows.accuracy for arm, rows in cells.groupby("arm", sort=False)}
     ax = ax or axes(0.9 + 0.38 * len(groups))

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from imbnas.evidence.quality import MEAN, called
 from imbnas.plots.theme import BLUE, INK, ORANGE, QUIET, RULE, TINT, axes, note, style
-from imbnas.quality import MEAN, called
 
 MISSING = "not enough retrained paths yet\n\nmake grid GOALS=ranking PROFILE=laptop\nretrains and scores them"
 SHORT = {"overall": "", "head": ", head", "middle": ", middle", "tail": ", tail"}

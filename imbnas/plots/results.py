@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from imbnas.evidence import PAPER, PROCEDURES, TARGETS, binomial_error
+from imbnas.evidence.paper import PAPER
+from imbnas.names import PROCEDURES, TARGETS
 from imbnas.plots.theme import (
     BLUE,
     INK,
@@ -23,6 +24,7 @@ from imbnas.plots.theme import (
     axes,
     note,
 )
+from imbnas.statistics.intervals import binomial_error
 from imbnas.training import Recipe
 
 NO_RECORDS = "no record yet\n\nmake grid PROFILE=laptop\nwrites them"

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from imbnas import records
+from imbnas.names import BASELINES, SCORED, SEARCHED
 from imbnas.stages.common import Run
 from imbnas.stages.gate import gate
 from imbnas.stages.ranking import NAMED, retrain_named, retrain_path, score_paths
-from imbnas.stages.ranking import PROCEDURES as SCORED
-from imbnas.stages.retrain import BASELINES, baseline, largest, retrain
-from imbnas.stages.search import SEARCHED, search
+from imbnas.stages.retrain import baseline, largest, retrain
+from imbnas.stages.search import search
 from imbnas.stages.streams import side_by_side
 from imbnas.training import Unfinished
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from imbnas import benchmark, records
-from imbnas.quality import ON_SOURCE
+from imbnas.names import ON_SOURCE, SCORED
 from imbnas.space import CellSpace, Path, Space, digits
 from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
 from imbnas.stages.retrain import alone, retrain_config, train_and_test
@@ -18,7 +18,6 @@ from imbnas.stages.search import adaptation, adapted, scores_of, search_config
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
 DRAWN_PER_STRATUM = 100
-PROCEDURES = ("P0", "P0-tracked", "control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3")
 NAMED = {"named-ce": False, "named-drw": True}  # the retraining of a named architecture: is its loss re-weighted?
 NORM = {"P0-tracked": "tracked", "P1-frozen": "source"}  # batch norm that is not re-estimated on the scored data set
 
@@ -116,8 +115,8 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     path on the data that are scored, but in "P0-tracked", where it is what the training followed for all paths
     together, and in "P1-frozen", where it is re-estimated on the source.
     """
-    if procedure not in PROCEDURES:
-        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
+    if procedure not in SCORED:
+        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(SCORED)}')
     clock, device, paths = Clock(run.max_seconds), best_device(), ranked_paths(run.space_of_paths)
     training = adaptation_config(run, procedure)
     config = scores_config(run, procedure, training)

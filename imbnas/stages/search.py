@@ -12,11 +12,12 @@ from scipy.stats import kendalltau
 from torch import Tensor
 
 from imbnas import records
-from imbnas.adaptation import PROCEDURES, adapt_p0, adapt_p1, adapt_p2, search_p3
+from imbnas.adaptation import adapt_p0, adapt_p1, adapt_p2, search_p3
 from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.evolution import Search, evolve, random_search
 from imbnas.models import SuperNet
+from imbnas.names import SEARCHED
 from imbnas.space import digits, median_cost
 from imbnas.stages.common import (
     Clock,
@@ -34,7 +35,6 @@ from imbnas.stages.supernet import load_source, supernet_config
 from imbnas.training import Log, Unfinished
 
 PathOf = tuple[int, ...]
-SEARCHED = (*PROCEDURES, "control", "P1-random")
 
 
 def search_config(run: Run, procedure: str) -> dict[str, Any]:

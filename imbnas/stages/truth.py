@@ -14,10 +14,10 @@ from torch import nn
 
 from imbnas import profiles, records
 from imbnas.adaptation import adapt_p1, adapt_p2, search_p3
-from imbnas.agreement import ARM
 from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
+from imbnas.names import ARM, JUDGED
 from imbnas.profiles import build
 from imbnas.stages.common import (
     Clock,
@@ -33,8 +33,6 @@ from imbnas.stages.common import (
 from imbnas.stages.control import ridge_scores
 from imbnas.stages.validity import Arm, arm_called, arms, begin, sample_cells, study, trained, work_folder
 from imbnas.training import Log, Recipe
-
-PROCEDURES = ("control", "P1", "P1-ce", "P2", "P3")
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,8 @@ def truth(
     with plain cross-entropy, which differs on a long-tailed target only. A profile's arm adapts by the profile's
     recipes.
     """
-    if procedure not in PROCEDURES:
-        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(PROCEDURES)}')
+    if procedure not in JUDGED:
+        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(JUDGED)}')
     chosen, changed = arm_called(arm), variant_called(variant)
     folder, device, clock = Path(out or profiles.ROOT / "results"), best_device(), Clock(max_seconds)
     recipe = recipe_of(chosen, procedure)

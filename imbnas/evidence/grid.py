@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.evidence import PROCEDURES, TARGETS, Seen
-from imbnas.quality import FEWEST_PATHS
+from imbnas.evidence.mixture import Seen
+from imbnas.evidence.paths import FEWEST_PATHS
+from imbnas.names import PROCEDURES, TARGETS
 
 LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
 HOW = "`make grid PROFILE=laptop` writes them, about two hours a seed on two cores"

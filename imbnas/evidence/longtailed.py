@@ -1,6 +1,6 @@
 """The table of all retrained paths, and what is concluded from it, as CSV beside the records.
 
-    python -m imbnas.longtailed     write results/benchmark/ anew from the records there are
+    python -m imbnas.evidence.longtailed     write results/benchmark/ anew from the records there are
 
 `longtailed.csv` holds every retraining of a path of the fixed set, of every profile and space. The other tables are of
 the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another, both
@@ -18,20 +18,14 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.domain import SPACE, domain
-from imbnas.evidence import PROCEDURES, paired_differences, retrainings
-from imbnas.grid import leading, paths_are_ranked
-from imbnas.premise import ceiling, premise, targets_of
-from imbnas.quality import (
-    ACCURACIES,
-    crossed,
-    differences,
-    largest_allowed,
-    quality,
-    repeatability,
-    retrained_paths,
-    retrained_spread,
-)
+from imbnas.evidence.domain import SPACE, domain
+from imbnas.evidence.grid import leading, paths_are_ranked
+from imbnas.evidence.paths import ACCURACIES, largest_allowed, retrained_paths
+from imbnas.evidence.premise import ceiling, premise, targets_of
+from imbnas.evidence.quality import crossed, differences, quality, repeatability
+from imbnas.evidence.spread import retrained_spread
+from imbnas.evidence.table2 import paired_differences, retrainings
+from imbnas.names import PROCEDURES
 
 RESULTS = profiles.ROOT / "results"
 FOLDER = "benchmark"

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from imbnas.evidence import LONG_TAILED, paired_differences, paper_gaps
-from imbnas.power import images_error
+from imbnas.evidence.paper import paper_gaps
+from imbnas.evidence.power import images_error
+from imbnas.evidence.table2 import paired_differences
+from imbnas.names import LONG_TAILED
 
 VERDICTS = ("agrees", "contradicts", "open", "one seed", "not run")
 MARGIN = 0.5  # points: the size of one standard error of one accuracy on 10,000 images; less is "as good as"

@@ -12,10 +12,12 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
-from imbnas.baselines import NAMES
-from imbnas.evidence import LONG_TAILED, PAPER, paired_differences, paper_gaps
-from imbnas.grid import of_one_device
-from imbnas.quality import pooled_sd
+from imbnas.evidence.baselines import NAMES
+from imbnas.evidence.grid import of_one_device
+from imbnas.evidence.paper import PAPER, paper_gaps
+from imbnas.evidence.table2 import paired_differences
+from imbnas.names import LONG_TAILED
+from imbnas.statistics.intervals import pooled_sd
 
 Record = Mapping[str, Any]
 POWER = 0.8  # how probable it shall be that an interval excludes zero where there is a gap

@@ -1,7 +1,7 @@
 """How far the scores of the validity study agree with the published accuracies, and with what they must be compared.
 
-python -m imbnas.agreement     write results/validity/agreement.csv and three tables of results/truth/, which the book's
-                               prose reads
+python -m imbnas.evidence.agreement     write results/validity/agreement.csv and three tables of results/truth/,
+                                        which the book's prose reads
 """
 
 import itertools
@@ -15,13 +15,13 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.benchmark import FEWEST_CELLS, SPACE, difference, distinct, kendall, naive_rankings, ranking
-from imbnas.mixture import comparable, unmixed
-from imbnas.quality import FIGURES, judged
-from imbnas.quality import compared as over_cells
+from imbnas.evidence.mixture import comparable, unmixed
+from imbnas.evidence.quality import FIGURES, judged
+from imbnas.evidence.quality import compared as over_cells
+from imbnas.names import ARM
 
 FOLDER = profiles.ROOT / "results" / "validity"
 Record = Mapping[str, Any]
-ARM = "constant"  # whose super-networks were adapted
 GOOD = 90.0  # percent: the cells that a search would choose from
 KINDS = {"accuracy": 1, "loss": -1}  # a score is higher where it is better: the loss counts with a minus
 YARDSTICKS = ("multiply-adds", "parameters", "3×3 convolutions", "12 epochs alone")
@@ -87,7 +87,7 @@ def distinct_truth(cells: Iterable[str], truth: str) -> pd.Series:
 def growth(study: Iterable[Record], kind: str = "accuracy", above: float | None = None) -> pd.DataFrame:
     """One row per record and moment, always on the cells that every moment of the record scored.
 
-    ValueError, with the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
+    ValueError, with the names of both files, where records do not go together (`imbnas.evidence.mixture.unmixed`).
     """
     rows = []
     for record in unmixed(study):
@@ -122,8 +122,8 @@ def yardsticks(cells: Iterable[str], truth: str = "cifar10") -> pd.DataFrame:
 def compared(study: Sequence[Record], above: float | None = None) -> pd.DataFrame:
     """The yardsticks, then every record's final scores of both kinds: agreement and gain. Empty without records.
 
-    ValueError, with the names of both files, where records do not go together (`imbnas.mixture`): the yardsticks are
-    those of one data set, split and sample of cells.
+    ValueError, with the names of both files, where records do not go together (`imbnas.evidence.mixture`): yardsticks
+    are those of one data set, split and sample of cells.
     """
     if not study:
         return pd.DataFrame(columns=COMPARED)
@@ -162,7 +162,7 @@ def adapted(study: Sequence[Record], truths: Iterable[Record]) -> pd.DataFrame:
 def adapted_scores(study: Sequence[Record], truths: Iterable[Record]) -> dict[tuple[str, int], pd.Series]:
     """Scores by cell, of every procedure and seed, P0's from the validity records of the same arm and seed.
 
-    ValueError, with the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
+    ValueError, with the names of both files, where records do not go together (`imbnas.evidence.mixture.unmixed`).
     """
     told = [r for r in truths if r["config"]["target"] == "balance"]
     known = {(r["config"]["arm"]["name"], r["config"]["seed"]) for r in told}
@@ -266,7 +266,7 @@ def repeats(study: Iterable[Record], truths: Iterable[Record]) -> pd.DataFrame:
     """How alike a procedure's rankings of two seeds are: two super-networks, trained independently of each other.
 
     One row per procedure and pair of seeds, on the balanced target; P0's from the validity records. ValueError, with
-    the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
+    the names of both files, where records do not go together (`imbnas.evidence.mixture.unmixed`).
     """
     rankings: dict[str, dict[int, pd.Series]] = {}
     told = [r for r in truths if r["config"]["target"] == "balance"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from imbnas.revision import LIBRARY
 
 if TYPE_CHECKING:  # the stages print these lines
-    from imbnas.stages import Run
+    from imbnas.stages.common import Run
 
 CHAPTER = {  # stage, or the procedure of a search: the notebook in book/
     "darts": "03-darts",

@@ -1,6 +1,6 @@
 """A profile's card: what was measured about it before anything was concluded from it.
 
-    python -m imbnas.card laptop     compute the card of profiles/laptop.yaml from records, and write it there
+    python -m imbnas.evidence.card laptop     compute the card of profiles/laptop.yaml from records, and write it there
 
 Two gates are on the card. Validity: how a super-network trained by the profile's recipe, on cells whose accuracy is
 published, ranks them, beside rankings that need no training, and how it ranks them after each adaptation. Signal, for
@@ -19,10 +19,11 @@ import numpy as np
 import yaml
 
 from imbnas import profiles, records
-from imbnas.agreement import KINDS, adapted, agreement, images, scores_of, truth_of, yardsticks
-from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.evidence.agreement import KINDS, adapted, agreement, images, scores_of, truth_of, yardsticks
+from imbnas.evidence.quality import REPEATS
+from imbnas.evidence.spread import retrained_spread
 from imbnas.profiles import Profile
-from imbnas.quality import REPEATS, retrained_spread
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 
 SIGNAL = ("tau_between_seeds", "mean", "spread", "binomial_error", "tau_with_source_scores", "tau_with_macs")
 JUDGED = ("rankings_agree", "paths_differ")
@@ -136,5 +137,7 @@ def write(name: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        raise SystemExit(f"name one profile: python -m imbnas.card laptop; there are {', '.join(profiles.names())}")
+        raise SystemExit(
+            f"name one profile: python -m imbnas.evidence.card laptop; there are {', '.join(profiles.names())}"
+        )
     write(sys.argv[1])

@@ -1,6 +1,6 @@
 """What do P1's scores measure? Adaptations with one thing changed, held against the published accuracies.
 
-python -m imbnas.probes     write its tables (agreement, effects, account) in results/probes, which the book reads
+python -m imbnas.evidence.probes     write its tables (agreement, effects, account) in results/probes, for the book
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.agreement import ARM, agreement, distinct_truth, scores_of
 from imbnas.benchmark import SPACE, difference, kendall
-from imbnas.evidence import binomial_error
-from imbnas.mixture import unmixed
+from imbnas.evidence.agreement import agreement, distinct_truth, scores_of
+from imbnas.evidence.mixture import unmixed
+from imbnas.names import ARM
+from imbnas.statistics.intervals import binomial_error
 
 FOLDER = profiles.ROOT / "results" / "probes"
 Record = Mapping[str, Any]
@@ -81,7 +82,7 @@ def table(truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
     of the scores, percent, with the binomial standard `error` of one of them. with_p1: tau with the scores of
     plain P1 of the same seed. with_skips: tau with the number of skip connections. change: of tau against plain P1 of
     the same seed, with an interval over cells, where both are held against the same truth. ValueError, with the names
-    of both files, where records do not go together (`imbnas.mixture.unmixed`).
+    of both files, where records do not go together (`imbnas.evidence.mixture.unmixed`).
     """
     found = {(key(record), record["config"]["seed"]): record for record in unmixed(truths)}
     rows = []

@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
-from imbnas.correlation import partial_tau, spearman, tau_of
-from imbnas.evidence import targets_of
-from imbnas.quality import ACCURACIES, FEWEST_PATHS, FEWEST_REPEATED, REPEATS, first_seed, pooled_sd, sd_interval
+from imbnas.evidence.paths import ACCURACIES, FEWEST_PATHS, first_seed
+from imbnas.evidence.quality import REPEATS
+from imbnas.evidence.spread import FEWEST_REPEATED
+from imbnas.evidence.table2 import targets_of
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.correlation import partial_tau, spearman, tau_of
+from imbnas.statistics.intervals import pooled_sd, sd_interval
 
 FIGURES = ("tau", "spearman", "partial")
 BETWEEN = ("tau", "low", "high", "spearman", "spearman_low", "spearman_high", "partial", "partial_low", "partial_high")

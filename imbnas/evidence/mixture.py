@@ -1,12 +1,50 @@
-"""What a table of a study refuses: two records of one cell and seed, and records of one arm that differ in more."""
+"""What a table refuses: two records of one cell and seed, and records that differ in more than they may."""
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from imbnas import records
-from imbnas.evidence import Seen
 
 Record = Mapping[str, Any]
+
+
+class Seen:
+    """What the records of one table must have in common, and who said so first."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, tuple[str, str]] = {}
+
+    def check(self, record: Mapping[str, Any], what: str = "") -> None:
+        """ValueError where `record` does not go with those before it; `what` it is of: the procedure, if not said."""
+        config, file = record["config"], str(record.get("file", "a record"))
+        common = {name: str(config[name]) for name in ("data", "space", "recipe", "precision", "split_seed")}
+        self.folder(record)
+        common["schema"] = str(record.get("schema"))
+        common[f"split of {config['target']}"] = str(record["results"]["split"])
+        for name, value in common.items():
+            self.same(name, value, file)
+        self.once(f"{what or config['procedure']} on {config['target']}, seed {config['seed']}", file)
+
+    def folder(self, record: Mapping[str, Any]) -> None:
+        """ValueError where `record` lies beside others than those before it: a folder is of one profile."""
+        file = str(record.get("file", "a record"))
+        self.same("folder", str(Path(file).parent), file)
+
+    def same(self, name: str, value: str, file: str) -> None:
+        """ValueError where an earlier file had another value by this name."""
+        known, other = self.first.setdefault(name, (value, file))
+        if known != value:
+            raise ValueError(
+                f"{file} has another {name} than {other} ({value} and {known}): a table is of one profile, data "
+                "set, space and split; move one of them to a folder of its own"
+            )
+
+    def once(self, cell: str, file: str) -> None:
+        """ValueError where an earlier file was of the same cell."""
+        if cell in self.first:
+            raise ValueError(f"{file} and {self.first[cell][1]} are both of {cell}: delete one of them")
+        self.first[cell] = ("", file)
 
 
 def cell_of(record: Record) -> str:

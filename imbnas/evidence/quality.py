@@ -7,26 +7,29 @@ of the five best say how well a procedure's scores order them; two seeds of one 
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
 
 from imbnas.benchmark import kendall, ranking
-from imbnas.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
-from imbnas.correlation import partial_tau
-from imbnas.evidence import Seen
-from imbnas.profiles import ENOUGH_SPREAD
+from imbnas.evidence.mixture import Seen
+from imbnas.evidence.paths import (
+    FEWEST_PATHS,
+    YARDSTICKS,
+    Record,
+    first_seed,
+    retrained_and_scored,
+    retrained_paths,
+    scores_of,
+)
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.correlation import partial_tau
+from imbnas.statistics.intervals import holm
 
-Record = Mapping[str, Any]
 T = TypeVar("T")
-Rankings = dict[tuple[str, str], pd.Series]  # scores by path, of a procedure and seed; yardsticks have no seed
-COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params", "conv3x3"]
-ACCURACIES = ["overall", "head", "middle", "tail"]
 FIGURES = ["tau", "low", "high", "partial", "partial_low", "partial_high"]
-YARDSTICKS = {"multiply-adds": "macs", "parameters": "params", "3×3 convolutions": "conv3x3"}
 COST = ("multiply-adds", "")
 PAIRS = (
     ("P1", "P0"),
@@ -47,104 +50,9 @@ PAIRS = (
     ("P0", "multiply-adds"),
     ("P3", "multiply-adds"),
 )
-ON_SOURCE = ("P0", "P0-tracked")
 MEAN = "mean"  # in the place of a seed: over the super-networks of all seeds
 REPEATS = 20_000  # draws of paths; after a thousand, a verdict near zero still hangs on the seed of the draws
 TOP = 5
-FEWEST_PATHS = 10  # for an interval over paths
-FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
-
-
-# ---------------------------------------------------------------------------------------- records into rows
-
-
-def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.DataFrame:
-    """One row per retraining of a path of the set: target, number, seed, path, its cost, accuracies in percent.
-
-    `overall` is the mean over classes, as scores are: the plain accuracy where the test set is balanced, and no reward
-    for giving the tail up where it is not.
-
-    ValueError, with the names of both files, where records are of more than one profile's recipe, data, space, split
-    or schema, where two are of the same path, target and seed, or where a number stands for two paths.
-    """
-    rows, seen, names = [], seen or Seen(), dict[int, tuple[str, str]]()
-    for record in found:
-        if record["stage"] != "retrain" or record["config"]["procedure"] != "path":
-            continue
-        config, path, test = record["config"], record["results"]["path"], record["results"]["test"]
-        seen.check(record, f"path {path['number']}")
-        file = str(record.get("file", "a record"))
-        known, other = names.setdefault(path["number"], (config["network"], file))
-        if known != config["network"]:
-            raise ValueError(f"{file} and {other} call different paths number {path['number']}: delete one of them")
-        cells = {"target": config["target"], "seed": config["seed"], "path": config["network"]}
-        rows.append(cells | {name: path[name] for name in ("number", "architecture", "macs", "params")}
-                    | {"conv3x3": convolutions(path["architecture"])}
-                    | {name: test["class_mean" if name == "overall" else name] for name in ACCURACIES})  # fmt: skip
-    table = pd.DataFrame(rows, columns=[*COLUMNS, *ACCURACIES])
-    return table.sort_values(["target", "number", "seed"], ignore_index=True)
-
-
-def convolutions(architecture: str) -> int:
-    """How many 3×3 convolutions a printed architecture of cells or of layers chooses; `conv3x3_twice` counts twice."""
-    return sum(architecture.count(name) for name in ("nor_conv_3x3", "conv3x3", "conv3x3_twice"))
-
-
-def first_seed(runs: pd.DataFrame, target: str) -> pd.DataFrame:
-    """The rows of a target's first seed, by path; runs: `retrained_paths`."""
-    rows = runs[runs.target == target]
-    return rows[rows.seed == rows.seed.min()].set_index("path")
-
-
-def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str], pd.Series]:
-    """The scores of every record of them, by target, procedure and seed; what scores on the source has target "any".
-
-    ValueError, with the names of both files, where two are of different profiles, spaces, splits or schemas.
-    """
-    scored = {}
-    for record in found:
-        if record["stage"] != "scores":
-            continue
-        config, file = record["config"], str(record.get("file", "a record"))
-        procedure, seed = config["procedure"], str(config["seed"])
-        target = "any" if procedure in ON_SOURCE else config["target"]
-        common = {name: config[name] for name in ("space", "precision", "split_seed", "scoring")}
-        common |= {"schema": record.get("schema"), f"recipe of {procedure}": config.get("recipe")}
-        if config.get("supernet", "untrained") != "untrained":
-            common[f"super-network of seed {seed}"] = config["supernet"]
-        if target != "any":
-            common |= {"data": config["data"], f"split of {target}": record["results"]["split"]}
-        seen.folder(record)
-        for name, value in common.items():
-            seen.same(name, str(value), file)
-        seen.once(f"scores of {procedure} on {target} target, seed {seed}", file)
-        scored[target, procedure, seed] = pd.Series(record["results"]["scored"], dtype=float)
-    return scored
-
-
-def retrained_and_scored(found: Iterable[Record]) -> dict[str, tuple[pd.Series, Rankings]]:
-    """Per target: test accuracy by path, of the first seed, and every ranking of these paths by procedure and seed.
-
-    "P1-less-untrained" is what P1 scores beyond the same path on a backbone of random weights. Yardsticks, which
-    count instead of scoring, stand at the end; their seed is "". Where paths have a second seed,
-    it tells the noise (`retrained_spread`) and is left out here, so that every path is measured equally well.
-    """
-    found, seen = list(found), Seen()
-    runs = retrained_paths(found, seen)
-    scored = scores_of(found, seen)
-    targets = {}
-    for target in sorted(set(runs.target)):
-        rows = first_seed(runs, target)
-        names = sorted((procedure, seed) for on, procedure, seed in scored if on in (target, "any"))
-        rankings = {(p, s): scored.get((target, p, s), scored.get(("any", p, s))) for p, s in names}
-        bare = {s: rankings["P1-untrained", s] for p, s in names if p == "P1-untrained" and ("P1", s) in names}
-        rankings |= {("P1-less-untrained", s): rankings["P1", s] - scores for s, scores in bare.items()}
-        rankings |= {(name, ""): rows[column].astype(float) for name, column in YARDSTICKS.items()}
-        targets[target] = rows.overall, rankings
-    return targets
-
-
-# --------------------------------------------------------------------------------------- how good a ranking is
 
 
 def quality(found: Iterable[Record], repeats: int = REPEATS, cap: float = math.inf) -> pd.DataFrame:
@@ -232,23 +140,10 @@ def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop_duplicates(what, keep="last")  # the mean stands after its seeds
 
 
-def holm(p: pd.Series) -> pd.Series:
-    """P-values corrected for their number (Holm 1979): the k-th smallest of n times n + 1 - k, never falling."""
-    ordered = p.dropna().sort_values()
-    factors = np.arange(len(ordered), 0, -1)
-    return (ordered * factors).cummax().clip(upper=1.0).reindex(p.index)
-
-
 def within(cap: float, cost: pd.Series, truth: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Cost and truth of the paths that cost at most `cap`."""
     truth = truth[cost[truth.index] <= cap]
     return cost[truth.index], truth
-
-
-def largest_allowed(found: Iterable[Record]) -> float:
-    """The most multiply-adds that a path may have in the searches among the records; infinite without a search."""
-    caps = [record["results"]["max_cost"] for record in found if record["stage"] == "search"]
-    return max(caps, default=math.inf)
 
 
 def with_means(found: Mapping[tuple[str, str], T]) -> Iterator[tuple[str, str, list[T]]]:
@@ -344,72 +239,3 @@ def blind_regret(truth: pd.Series, top: int = TOP) -> float:
     # the best of the drawn is the k-th best of all where the other top - 1 lie behind it
     ways = [math.comb(count - 1 - k, top - 1) for k in range(count)]
     return float(best_first[0] - np.average(best_first, weights=ways))
-
-
-def among_random(runs: pd.DataFrame, winners: pd.DataFrame, cap: float) -> pd.DataFrame:
-    """Where winners stand among paths that nobody chose: one row per target with ten of them, and procedure.
-
-    runs: `retrained_paths`; the first seed counts, and only paths of at most `cap` multiply-adds, which a search
-    might have found too. winners: `evidence.table_2`. Columns: `accuracy` of the winner; `paths`, their `mean` and
-    `sd`, in percent; `better`, how many of them are better than the winner.
-    """
-    rows = []
-    for winner in winners.itertuples():
-        drawn = first_seed(runs, winner.target)
-        drawn = drawn.overall[drawn.macs <= cap]
-        if len(drawn) >= FEWEST_PATHS:
-            rows.append(
-                {"target": winner.target, "procedure": winner.procedure, "accuracy": winner.accuracy}
-                | {"paths": len(drawn), "mean": drawn.mean(), "sd": drawn.std(ddof=1)}
-                | {"better": int((drawn > winner.accuracy).sum())}
-            )
-    return pd.DataFrame(rows, columns=["target", "procedure", "accuracy", "paths", "mean", "sd", "better"])
-
-
-# ------------------------------------------------------------------------------ the noise, and what it leaves
-
-
-def pooled_sd(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
-    """The standard deviation within groups, and its degrees of freedom; NaN without any group of two."""
-    values = [np.asarray(list(group), dtype=float) for group in groups]
-    freedom = sum(len(group) - 1 for group in values)
-    squares = sum(((group - group.mean()) ** 2).sum() for group in values)
-    return (float(np.sqrt(squares / freedom)) if freedom else float("nan")), freedom
-
-
-def retrained_spread(found: Iterable[Record], target: str = "exp-0.01", part: str = "overall") -> dict[str, Any]:
-    """Whether retrained paths differ by more than the luck of the seed: the third part of the signal gate.
-
-    part: of `ACCURACIES`. `spread`: SD between paths, in points, of the first seed's test accuracies. `seed_sd`: SD
-    between seeds of the same path, pooled, with `seed_sd_interval` (95 %, chi-square). `ratio`: of the two, with
-    `least` and `most` as far as the seeds are known. `retrained_differ`: whether it is at least 2; None, as every
-    figure that can't be had, with fewer than 10 paths or 5 paths of two seeds.
-    """
-    runs = retrained_paths(found)
-    runs = runs[runs.target == target]
-    by_path = [group[part].to_numpy() for _, group in runs.groupby("number")]
-    repeated = sum(len(group) > 1 for group in by_path)
-    first = first_seed(runs, target)[part]
-    spread = float(first.std(ddof=1)) if len(first) >= FEWEST_PATHS else None
-    noise, freedom = pooled_sd(by_path) if repeated >= FEWEST_REPEATED else (None, 0)
-    ratio = spread / noise if spread and noise else None
-    low, high = sd_interval(noise, freedom) if noise else (None, None)
-    return {
-        "target": target,
-        "paths": len(first),
-        "repeated": repeated,
-        "spread": spread,
-        "seed_sd": noise,
-        "seed_sd_interval": [low, high] if noise else None,
-        "ratio": ratio,
-        "least": spread / high if ratio else None,
-        "most": spread / low if ratio else None,
-        "retrained_differ": None if ratio is None else ratio >= ENOUGH_SPREAD,
-    }
-
-
-def sd_interval(sd: float, freedom: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The chi-square interval of a standard deviation of normal values with so many degrees of freedom."""
-    tail = (1 - confidence) / 2
-    low, high = (np.sqrt(freedom / stats.chi2.ppf(q, freedom)) for q in (1 - tail, tail))
-    return float(sd * low), float(sd * high)

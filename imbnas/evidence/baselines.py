@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from imbnas import records
-from imbnas.grid import leading
+from imbnas.evidence.grid import leading
+from imbnas.names import BASELINES
 from imbnas.profiles import ROOT
-from imbnas.stages.retrain import BASELINES
 
 NAMES = dict(zip(BASELINES, ("cross-entropy", "deferred re-weighting"), strict=True))
 # On exp-0.01, percent, the second with weights 1 / n (Zhang et al., AAAI 2021, and their repository).

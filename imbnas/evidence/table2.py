@@ -1,6 +1,6 @@
-"""What can be told from records: Table 2 with seeds and intervals, and the paper's own figures beside it.
+"""Table 2 from records, with seeds and intervals, and the paper's own figures beside it.
 
-python -m imbnas.evidence RECORDS TABLE.csv     write Table 2 of a folder of records as CSV
+python -m imbnas.evidence.table2 RECORDS TABLE.csv     write Table 2 of a folder of records as CSV
 """
 
 import sys
@@ -10,58 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from imbnas import records
-
-TARGETS = ("balance", "exp-0.1", "exp-0.01", "step-0.01")
-LONG_TAILED = TARGETS[1:]
-PROCEDURES = ("P0", "P1", "P2", "P3")
-BESIDE = {  # what the table is held against
-    "control": "control: P0's backbone, a classifier per path",
-    "P1-random": "P1 without evolution: as many random paths",
-    "largest": "no search: the largest allowed path",
-    "resnet32-ce": "ResNet-32, cross-entropy",
-    "resnet32-drw": "ResNet-32, deferred re-weighting",
-}
-ROWS = (*PROCEDURES, *BESIDE)
-
-# Table 2 of arXiv:2406.16972: one run each, top-1 on the 10,000 test images of CIFAR-100, in percent.
-PAPER = pd.DataFrame(
-    [
-        (52.83, 48.43, 41.18, 38.43),
-        (52.76, 49.39, 42.37, 39.58),
-        (52.71, 49.05, 42.02, 39.21),
-        (52.86, 49.54, 42.32, 39.49),
-    ],
-    index=pd.Index(PROCEDURES, name="procedure"),
-    columns=pd.Index(TARGETS, name="target"),
-)
-TEST_IMAGES = 10_000
-
-
-# ------------------------------------------------------------------------------------- one run, the paper's
-
-
-def binomial_error(accuracy: float, images: int = TEST_IMAGES) -> float:
-    """The standard error of an accuracy in percent that was read off `images` independent images, in points."""
-    return float(np.sqrt(accuracy * (100 - accuracy) / images))
-
-
-def paper_gaps(first: str, second: str) -> pd.DataFrame:
-    """The paper's `first` minus `second`, in points, with its standard error from the test images alone.
-
-    One row per target. The two accuracies count as independent, which errs on the large side: both networks were
-    tested on the same images. Training seeds come on top.
-    """
-    error = PAPER.map(binomial_error)
-    gaps = pd.DataFrame({"difference": PAPER.loc[first] - PAPER.loc[second]})
-    gaps["error"] = np.hypot(error.loc[first], error.loc[second])
-    return gaps.assign(errors=gaps.difference / gaps.error)
-
-
-# ---------------------------------------------------------------------------------------- records into rows
-
+from imbnas.evidence.mixture import Seen
+from imbnas.evidence.paper import PAPER
+from imbnas.names import BESIDE, LONG_TAILED, PROCEDURES, ROWS, TARGETS
+from imbnas.statistics.intervals import probability_positive, t_interval
 
 GROUPS = ["many", "medium", "few", "head", "middle", "tail"]
 COLUMNS = ["procedure", "target", "seed", "path", "accuracy", *GROUPS, "best_epoch", "macs", "seconds", "device"]
@@ -99,54 +53,7 @@ def targets_of(runs: pd.DataFrame) -> list[str]:
     return [*(t for t in TARGETS if t in there), *sorted(there - set(TARGETS))]
 
 
-class Seen:
-    """What the records of one table must have in common, and who said so first."""
-
-    def __init__(self) -> None:
-        self.first: dict[str, tuple[str, str]] = {}
-
-    def check(self, record: Mapping[str, Any], what: str = "") -> None:
-        """ValueError where `record` does not go with those before it; `what` it is of: the procedure, if not said."""
-        config, file = record["config"], str(record.get("file", "a record"))
-        common = {name: str(config[name]) for name in ("data", "space", "recipe", "precision", "split_seed")}
-        self.folder(record)
-        common["schema"] = str(record.get("schema"))
-        common[f"split of {config['target']}"] = str(record["results"]["split"])
-        for name, value in common.items():
-            self.same(name, value, file)
-        self.once(f"{what or config['procedure']} on {config['target']}, seed {config['seed']}", file)
-
-    def folder(self, record: Mapping[str, Any]) -> None:
-        """ValueError where `record` lies beside others than those before it: a folder is of one profile."""
-        file = str(record.get("file", "a record"))
-        self.same("folder", str(Path(file).parent), file)
-
-    def same(self, name: str, value: str, file: str) -> None:
-        """ValueError where an earlier file had another value by this name."""
-        known, other = self.first.setdefault(name, (value, file))
-        if known != value:
-            raise ValueError(
-                f"{file} has another {name} than {other} ({value} and {known}): a table is of one profile, data "
-                "set, space and split; move one of them to a folder of its own"
-            )
-
-    def once(self, cell: str, file: str) -> None:
-        """ValueError where an earlier file was of the same cell."""
-        if cell in self.first:
-            raise ValueError(f"{file} and {self.first[cell][1]} are both of {cell}: delete one of them")
-        self.first[cell] = ("", file)
-
-
 # ----------------------------------------------------------------------------------- intervals and the table
-
-
-def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Student's interval of a mean; None where there are too few values for one."""
-    values = np.asarray(list(values), dtype=float)
-    if len(values) < 2:
-        return None
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def table_2(runs: pd.DataFrame) -> pd.DataFrame:
@@ -215,17 +122,6 @@ def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFr
     return pd.DataFrame(rows, columns=["target", "seeds", "difference", "low", "high", "probability", "sd"])
 
 
-def probability_positive(values: Iterable[float]) -> float:
-    """How probable it is that the mean behind `values` is above zero, by Student's t; NaN for fewer than two."""
-    values = np.asarray(list(values), dtype=float)
-    if len(values) < 2:
-        return float("nan")
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    if error == 0:
-        return float(0.5 * (1 + np.sign(values.mean())))
-    return float(stats.t.cdf(values.mean() / error, len(values) - 1))
-
-
 def printed(table: pd.DataFrame, beside: pd.DataFrame = PAPER) -> pd.DataFrame:
     """Table 2 as texts: ours with the half width of its interval and the seeds in brackets, `beside` below it."""
     cells = {(row.procedure, row.target): in_print(row) for row in table.itertuples()}
@@ -269,7 +165,7 @@ def in_print(cell: Any) -> str:
 def main(folder: str = "", file: str = "", *more: str) -> None:
     """Write Table 2 of the records under `folder` to `file`; SystemExit with one message where there is no table."""
     if not file or more:
-        sys.exit("expected a folder and a file: python -m imbnas.evidence RECORDS TABLE.csv")
+        sys.exit("expected a folder and a file: python -m imbnas.evidence.table2 RECORDS TABLE.csv")
     try:
         found = records.read(folder, "retrain")
         for record in found:

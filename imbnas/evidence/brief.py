@@ -1,6 +1,6 @@
 """What moves a super-network's ranking? A quarter of the training with one thing changed, beside the unchanged one.
 
-python -m imbnas.brief     write results/brief/changes.csv, which the book's prose reads
+python -m imbnas.evidence.brief     write results/brief/changes.csv, which the book's prose reads
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.agreement import ARM, agreement, images, scores_of, truth_of
 from imbnas.benchmark import difference
-from imbnas.mixture import comparable, unmixed
+from imbnas.evidence.agreement import agreement, images, scores_of, truth_of
+from imbnas.evidence.mixture import comparable, unmixed
+from imbnas.names import ARM
 
 FOLDER = profiles.ROOT / "results" / "brief"
 Record = Mapping[str, Any]
@@ -58,7 +59,7 @@ def changes(brief: Sequence[Record], study: Sequence[Record]) -> pd.DataFrame:
     The base is the unchanged super-network of the same seed after as many images, on the same cells; the interval of
     the change comes from draws of cells that both share. The first rows are the base itself, other seeds held against
     seed 0: what chance alone moves. ValueError where an arm has seen another number of images than any base, and, with
-    the names of both files, where records do not go together (`imbnas.mixture`).
+    the names of both files, where records do not go together (`imbnas.evidence.mixture`).
     """
     rows, bases = [], [record for record in study if record["config"]["arm"]["name"] == ARM]
     comparable(unmixed([*brief, *bases]), "data")

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from imbnas.card import bounds
+from imbnas.evidence.card import bounds
+from imbnas.evidence.paths import FEWEST_PATHS
+from imbnas.evidence.quality import MEAN, called
+from imbnas.evidence.spread import FEWEST_REPEATED, retrained_spread
 from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
-from imbnas.quality import FEWEST_PATHS, FEWEST_REPEATED, MEAN, called, retrained_spread
 
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
 LEVEL = 0.05

@@ -1,6 +1,6 @@
 """What the searches of the DARTS study found: cells, judged by what is published of them, and how α moved.
 
-python -m imbnas.darts_study     write cells, arms, gaps, weights and distances in results/darts, which the book reads
+python -m imbnas.evidence.darts_study     write cells, arms, gaps, weights and distances in results/darts, for the book
 """
 
 import itertools
@@ -13,10 +13,10 @@ import torch
 
 from imbnas import profiles, records
 from imbnas.darts import Found, moved
-from imbnas.evidence import t_interval
-from imbnas.mixture import unmixed
+from imbnas.evidence.mixture import unmixed
 from imbnas.space import CellSpace
 from imbnas.stages.darts import arms as arms_of_study
+from imbnas.statistics.intervals import t_interval
 
 FOLDER = profiles.ROOT / "results" / "darts"
 Record = Mapping[str, Any]
@@ -58,7 +58,7 @@ def relaxed(study: Sequence[Record]) -> dict[tuple[str, int], Found]:
 def cells(study: Sequence[Record]) -> pd.DataFrame:
     """One row per arm and seed: the cell found, its published CIFAR-10 accuracy (percent), what it is made of.
 
-    ValueError, with the names of both files, where records do not go together (`imbnas.mixture.unmixed`).
+    ValueError, with the names of both files, where records do not go together (`imbnas.evidence.mixture.unmixed`).
     """
     rows = []
     for record in unmixed(study):

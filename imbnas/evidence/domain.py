@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from imbnas.benchmark import FEWEST_CELLS, distinct, ranking
-from imbnas.premise import targets_of
-from imbnas.quality import ACCURACIES, first_seed
+from imbnas.evidence.paths import ACCURACIES, first_seed
+from imbnas.evidence.premise import targets_of
 
 SPACE = "cell1-c16-n1"  # the public cell, one a stage
 PUBLISHED = ("cifar10", "cifar100")

@@ -1,0 +1,11 @@
+"""What records tell: one module per question. They read what `imbnas.stages` wrote, and train nothing.
+
+| question | module |
+|---|---|
+| Which records does the book show, and do they belong together? | `grid`, `mixture` |
+| Which winners are better, and what does the paper claim of them? | `table2`, `paper`, `baselines`, `claims`, `power` |
+| Which scores rank paths as retraining does? | `paths`, `quality`, `spread`, `verdicts` |
+| Does accuracy on one target predict that on another? | `premise`, `domain`, `longtailed` |
+| Do scores agree with published accuracies, and what moves them? | `agreement`, `brief`, `probes`, `card` |
+| What do DARTS searches find? | `darts_study` |
+"""

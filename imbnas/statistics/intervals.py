@@ -1,0 +1,56 @@
+"""Errors, intervals and corrections for a few values: binomial, Student's, chi-square, Holm's."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+TEST_IMAGES = 10_000  # of CIFAR-10 and CIFAR-100
+
+
+def binomial_error(accuracy: float, images: int = TEST_IMAGES) -> float:
+    """The standard error of an accuracy in percent that was read off `images` independent images, in points."""
+    return float(np.sqrt(accuracy * (100 - accuracy) / images))
+
+
+def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    """Student's interval of a mean; None where there are too few values for one."""
+    values = np.asarray(list(values), dtype=float)
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def probability_positive(values: Iterable[float]) -> float:
+    """How probable it is that the mean behind `values` is above zero, by Student's t; NaN for fewer than two."""
+    values = np.asarray(list(values), dtype=float)
+    if len(values) < 2:
+        return float("nan")
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    if error == 0:
+        return float(0.5 * (1 + np.sign(values.mean())))
+    return float(stats.t.cdf(values.mean() / error, len(values) - 1))
+
+
+def pooled_sd(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
+    """The standard deviation within groups, and its degrees of freedom; NaN without any group of two."""
+    values = [np.asarray(list(group), dtype=float) for group in groups]
+    freedom = sum(len(group) - 1 for group in values)
+    squares = sum(((group - group.mean()) ** 2).sum() for group in values)
+    return (float(np.sqrt(squares / freedom)) if freedom else float("nan")), freedom
+
+
+def sd_interval(sd: float, freedom: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The chi-square interval of a standard deviation of normal values with so many degrees of freedom."""
+    tail = (1 - confidence) / 2
+    low, high = (np.sqrt(freedom / stats.chi2.ppf(q, freedom)) for q in (1 - tail, tail))
+    return float(sd * low), float(sd * high)
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """P-values corrected for their number (Holm 1979): the k-th smallest of n times n + 1 - k, never falling."""
+    ordered = p.dropna().sort_values()
+    factors = np.arange(len(ordered), 0, -1)
+    return (ordered * factors).cummax().clip(upper=1.0).reindex(p.index)
