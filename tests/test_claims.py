@@ -55,7 +55,7 @@ def test_no_records_no_verdict_no_number_of_ours() -> None:
 def test_one_seed_gives_no_verdict() -> None:
     judged = judge(runs(1, {"P1": 3.0}))
     assert set(judged.verdict) == {"one seed"}
-    assert "tells nothing yet" in in_words(judged) and "agrees" not in in_words(judged)
+    assert "decides nothing yet" in in_words(judged) and "agrees" not in in_words(judged)
 
 
 def test_a_clear_advantage_agrees_and_a_clear_disadvantage_contradicts() -> None:

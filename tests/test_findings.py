@@ -145,7 +145,7 @@ def test_it_is_not_a_matter_of_size() -> None:
 
 
 def test_the_halves_of_the_set_hardly_agree_on_what_is_left_without_the_size() -> None:
-    """Chapter 11 says that P1 − P0 with the size partialled out was −0.01 on the first 24 paths, −0.51 on the last."""
+    """Chapter 12 says that P1 − P0 with the size partialled out was −0.01 on the first 24 paths, −0.51 on the last."""
     folder = RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1"
     found = [r for r in records.read(folder) if not (is_path(r) and r["results"]["path"]["number"] >= 24)]
     half = differences(found, [("P1", "P0")], repeats=10).set_index(["target", "seed"]).loc["exp-0.01", "mean"]

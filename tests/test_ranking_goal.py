@@ -30,7 +30,7 @@ def plan(*options: str) -> dict[str, int]:
 
 
 def test_every_goal_is_a_rule_and_has_a_line_in_the_chapter_on_the_grid() -> None:
-    cells = nbformat.read(ROOT / "book" / "13-grid.ipynb", as_version=4).cells
+    cells = nbformat.read(ROOT / "book" / "15-grid.ipynb", as_version=4).cells
     text = "\n".join(cell.source for cell in cells)
     assert tuple(re.findall(r"^\| `(\w+)` \| .* \| \{doc\}", text, re.M)) == grid.GOALS
     rules = re.findall(r"^rule (\w+):", (ROOT / "Snakefile").read_text(), re.M)

@@ -1,9 +1,7 @@
 """Sentences about retrained paths: no verdict without an interval on one side, no figure where there are too few."""
 
-import math
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from imbnas.evidence.paths import retrained_paths
@@ -12,10 +10,9 @@ from imbnas.evidence.quality import PAIRS, differences, quality
 from imbnas.evidence.spread import retrained_spread
 from imbnas.evidence.verdicts import (
     QUESTIONS,
+    answer,
     ceiling_in_words,
-    corrected_in_words,
-    difference_in_words,
-    differences_in_words,
+    differences_in_print,
     gate_in_words,
     p_value,
     plain,
@@ -27,21 +24,25 @@ from imbnas.evidence.verdicts import (
 from imbnas.stages.gate import figures
 from tests.test_quality import DOWN, MIXED, UP, path_record, paths, scores_record
 
-ROW = {"target": "exp-0.01", "seed": "0", "paths": 24, "partial": 0.1, "partial_low": -0.2, "partial_high": 0.3}
+ROW = {"first": "P1", "second": "P0", "paths": 24, "corrected": 0.01}
 
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.01, 0.4, "paths: yes, by its own interval; τ"),
-        (-0.1, 0.4, "cannot be told"),
-        (-0.4, -0.01, "no, it ranks worse, by its own"),
-        (-0.4, -0.001, "cannot be told"),  # prints as [−0.40, 0.00], which holds zero
+        (0.01, 0.4, "P1"),
+        (-0.1, 0.4, "undecided"),
+        (-0.4, -0.01, "P0"),
+        (-0.4, -0.001, "undecided"),  # prints as [−0.40, 0.00], which holds zero
     ],
 )
-def test_a_verdict_needs_an_interval_on_one_side(low: float, high: float, said: str) -> None:
-    sentence = difference_in_words(ROW | {"tau": (low + high) / 2, "low": low, "high": high})
-    assert said in sentence and "24 paths" in sentence and "size partialled out +0.10 [−0.20, +0.30]." in sentence
+def test_an_answer_needs_an_interval_on_one_side(low: float, high: float, said: str) -> None:
+    assert answer(ROW | {"tau": (low + high) / 2, "low": low, "high": high}) == said
+
+
+def test_an_answer_that_does_not_stand_correction_is_a_perhaps() -> None:
+    better = ROW | {"tau": 0.2, "low": 0.1, "high": 0.3}
+    assert answer(better | {"corrected": 0.05}) == "perhaps P1" and answer(better | {"corrected": 0.049}) == "P1"
 
 
 def test_every_pair_that_is_measured_has_its_question() -> None:
@@ -49,35 +50,24 @@ def test_every_pair_that_is_measured_has_its_question() -> None:
 
 
 def test_too_few_paths_have_no_figure() -> None:
-    few = difference_in_words(ROW | {"paths": 9, "tau": math.nan, "low": math.nan, "high": math.nan})
-    assert few == "exp-0.01, seed 0, 9 paths: too few for an interval (it takes 10)."
+    few = [*paths(UP[:9]), scores_record("P0", DOWN[:9]), scores_record("P1", UP[:9])]
+    row = differences_in_print(differences(few)).iloc[0]
+    assert (row.better, row["τ"], row["size out"], row.p) == ("too few paths (9 of 10)", "", "", "")
     printed = quality_in_print(quality([*paths(UP[:9]), scores_record("P1", UP)]))
     assert (printed["τ"] == "too few paths").all()
 
 
 def test_every_question_is_asked_of_what_was_measured() -> None:
     found = [*paths(UP), scores_record("P0", DOWN), scores_record("P1", UP), scores_record("P3", MIXED)]
-    words = differences_in_words(differences(found))
-    assert words.count("**") == 2 * 6  # P1 - P0, P3 - P0, P3 - P1, and each of the three against counting
-    assert (
-        "rank better than not adapting?** (P1 − P0)\n\n- exp-0.01, seed 0, 10 paths: yes, by its own interval; τ +2.00"
-        in words
-    )
-    assert QUESTIONS["P1", "P2"] not in words
-
-
-def test_what_is_left_after_correction_is_named() -> None:
-    rows = [("exp-0.01", "P1", "P0", 0.2), ("exp-0.01", "P2", "P0", 0.04), ("balance", "P1", "P0", 0.3)]
-    frame = pd.DataFrame(rows, columns=["target", "first", "second", "corrected"])
-    assert corrected_in_words(frame).splitlines() == [
-        "- exp-0.01: of 2 questions P2 − P0 stays below 5%; the least corrected p is 0.04 (P2 − P0).",
-        "- balance: of 1 questions none stays below 5%; the least corrected p is 0.30 (P1 − P0).",
-    ]
-    assert "No difference" in corrected_in_words(frame.assign(corrected=math.nan))
+    printed = differences_in_print(differences(found)).set_index("question")
+    asked = ["P1 − P0", "P3 − P0", "P3 − P1", "P1 − multiply-adds", "P0 − multiply-adds", "P3 − multiply-adds"]
+    assert [question.split(":")[0] for question in printed.index] == asked
+    first = printed.iloc[0]
+    assert (first.target, first.better, first["τ"], first.p) == ("exp-0.01", "P1", "+2.00 [+2.00, +2.00]", "below 0.01")
 
 
 def test_without_records_the_command_is_named() -> None:
-    assert "make grid GOALS=ranking" in differences_in_words(differences([]))
+    assert differences_in_print(differences([])).empty
     assert "make grid GOALS=ranking" in premise_in_words(premise(retrained_paths([])))
     assert "0 paths are retrained" in spread_in_words(retrained_spread([]))
 

@@ -83,8 +83,8 @@ def judge(runs: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
 HEADINGS = {
     "agrees": "What agrees with the paper",
     "contradicts": "What does not",
-    "open": "What cannot be told",
-    "one seed": "Seen in one seed, which tells nothing yet",
+    "open": "What stays open",
+    "one seed": "Seen in one seed, which decides nothing yet",
     "not run": "Not run yet: no seed of ours has all the cells that it needs",
 }
 

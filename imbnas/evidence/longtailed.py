@@ -126,7 +126,7 @@ def filled(table: pd.DataFrame) -> str:
 
 def in_csv(frame: pd.DataFrame) -> str:
     """Four digits after the point."""
-    return frame.to_csv(index=False, float_format="%.4f")
+    return frame.to_csv(index=False, float_format="%.6f")
 
 
 def main(results: Path = RESULTS) -> None:

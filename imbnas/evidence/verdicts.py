@@ -16,67 +16,64 @@ from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
 HOW = "`make grid GOALS=ranking PROFILE=laptop` retrains and scores them"
 LEVEL = 0.05
 DATA = {"cifar10": "CIFAR-10, published", "cifar100": "CIFAR-100, published"}
-QUESTIONS = {
-    ("P1", "P0"): "Does adapting the classifier rank better than not adapting?",
-    ("P2", "P0"): "Does fine-tuning everything rank better than not adapting?",
-    ("P3", "P0"): "Does a super-network trained on the target rank better than one that never saw it?",
-    ("control", "P0"): "Does mere access to the target's images, a ridge classifier per path, rank better than none?",
-    ("P3", "P1"): "Does the search from scratch rank better than the cheap one?",
-    ("P1", "P2"): "Does freezing the backbone rank better than training all of it?",
-    ("P1", "control"): "Does P1 rank better than that ridge classifier per path?",
-    ("P2", "control"): "Does fine-tuning everything rank better than that classifier on the source's features?",
-    ("P3", "control"): "Does a super-network trained on the target?",
-    ("P1", "P1-ce"): "Do the class weights help the ranking?",
-    ("P1", "P1-untrained"): "Does P1 rank better than on a backbone that the source has taught nothing?",
-    ("P1", "P1-frozen"): "Does batch norm re-estimated on the target, not on the source, help P1's ranking?",
-    ("P0", "P0-tracked"): "Does batch norm re-estimated per path, not followed for all paths together, help P0's?",
-    ("P1-less-untrained", "P1"): "Does P1 rank better once the untrained backbone's score is taken off?",
-    ("P1", "multiply-adds"): "Does P1 rank better than counting?",
-    ("P0", "multiply-adds"): "Does P0 rank better than counting?",
-    ("P3", "multiply-adds"): "Does P3 rank better than counting?",
+QUESTIONS = {  # what a difference between two rankings asks
+    ("P1", "P0"): "adapting the classifier, or not adapting?",
+    ("P2", "P0"): "fine-tuning everything, or not adapting?",
+    ("P3", "P0"): "a super-network trained on the target, or one that never saw it?",
+    ("control", "P0"): "a ridge classifier per path on the target, or not adapting?",
+    ("P3", "P1"): "the search from scratch, or the cheap one?",
+    ("P1", "P2"): "a frozen backbone, or all of it trained?",
+    ("P1", "control"): "one trained classifier, or a ridge classifier per path?",
+    ("P2", "control"): "fine-tuning everything, or a ridge classifier per path?",
+    ("P3", "control"): "a super-network trained on the target, or a ridge classifier per path?",
+    ("P1", "P1-ce"): "with class weights, or without?",
+    ("P1", "P1-untrained"): "a backbone that the source has trained, or random weights?",
+    ("P1", "P1-frozen"): "batch norm re-estimated on the target, or on the source?",
+    ("P0", "P0-tracked"): "batch norm re-estimated per path, or tracked for all together?",
+    ("P1-less-untrained", "P1"): "P1 less what random weights score, or P1 as it is?",
+    ("P1", "multiply-adds"): "P1, or size alone?",
+    ("P0", "multiply-adds"): "P0, or size alone?",
+    ("P3", "multiply-adds"): "P3, or size alone?",
 }
 
 
-def differences_in_words(frame: pd.DataFrame) -> str:
-    """`quality.differences` as Markdown: the question of each pair, then a line per target and seed."""
-    parts = []
+def differences_in_print(frame: pd.DataFrame) -> pd.DataFrame:
+    """`quality.differences` as texts, a row per question in the order of `QUESTIONS`, and target.
+
+    "τ" is the first's minus the second's; "size out" the same with the multiply-adds partialled out; "p" is corrected
+    for all questions of the target. "better" says which of the two ranks better, as `answer` has it.
+    """
+    columns, rows = ["question", "target", "better", "τ", "size out", "p"], []
     for (first, second), question in QUESTIONS.items():
-        rows = frame[(frame["first"] == first) & (frame.second == second)]
-        if len(rows):
-            lines = "\n".join(f"- {difference_in_words(row._asdict())}" for row in rows.itertuples())
-            parts.append(f"**{question}** ({first} − {second})\n\n{lines}")
-    return "\n\n".join(parts) or f"No procedure has scored retrained paths yet: {HOW}."
+        asked = frame[(frame["first"] == first) & (frame.second == second)]
+        for row in asked.to_dict("records"):
+            cells = dict.fromkeys(columns, "")
+            cells |= {"question": f"{first} − {second}: {question}", "target": row["target"], "better": answer(row)}
+            if not math.isnan(row["tau"]):
+                cells["τ"] = difference(row, "tau", "low", "high")
+                left = not math.isnan(row["partial"])
+                cells["size out"] = difference(row, "partial", "partial_low", "partial_high") if left else ""
+                cells["p"] = "" if math.isnan(row["corrected"]) else p_value(row["corrected"])
+            rows.append(cells)
+    return pd.DataFrame(rows, columns=columns)
 
 
-def difference_in_words(row: Mapping[str, Any]) -> str:
-    """One difference: where, by how much, and whether it can be told. A bound that prints as zero holds zero."""
-    where = f"{called(row['target'], row['seed'])}, {row['paths']} paths"
+def answer(row: Mapping[str, Any]) -> str:
+    """Which of two rankings is the better one: "undecided" where the interval, as printed, holds zero.
+
+    "perhaps" stands before it where the corrected p is not below 5 %: one of many questions answers so by chance.
+    """
     if math.isnan(row["tau"]):
-        return f"{where}: too few for an interval (it takes {FEWEST_PATHS})."
-    low, high = round(row["low"], 2), round(row["high"], 2)
-    verdict = "yes" if low > 0 else "no, it ranks worse" if high < 0 else ""
-    verdict = f"{verdict}, by its own interval" if verdict else "cannot be told"
-    figures = f"τ {signed(row['tau'])} [{signed(low)}, {signed(high)}]"
-    if not math.isnan(row["partial"]):
-        figures += f"; with size partialled out {signed(row['partial'])} "
-        figures += f"[{signed(row['partial_low'])}, {signed(row['partial_high'])}]"
-    if not math.isnan(row.get("corrected", math.nan)):
-        figures += f"; corrected p {p_value(row['corrected'])}"
-    return f"{where}: {verdict}; {figures}."
+        return f"too few paths ({row['paths']} of {FEWEST_PATHS})"
+    if round(row["low"], 2) <= 0 <= round(row["high"], 2):
+        return "undecided"
+    better = row["first"] if row["tau"] > 0 else row["second"]
+    return better if row["corrected"] < LEVEL else f"perhaps {better}"
 
 
-def corrected_in_words(frame: pd.DataFrame) -> str:
-    """What is left of `quality.differences` after Holm's correction for the number of questions, a line per target."""
-    lines = []
-    for target, rows in frame[frame.corrected.notna()].groupby("target", sort=False):
-        least = rows.loc[rows.corrected.idxmin()]
-        left = [f"{row.first} − {row.second}" for row in rows.itertuples() if row.corrected < LEVEL]
-        told = f"{', '.join(left)} stay{'s' * (len(left) == 1)}" if left else "none stays"
-        lines.append(
-            f"- {target}: of {len(rows)} questions {told} below {LEVEL:.0%}; the least corrected p is "
-            f"{p_value(least.corrected)} ({least['first']} − {least.second})."
-        )
-    return "\n".join(lines) or "No difference has an interval yet."
+def difference(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
+    """A difference with its sign, and its interval."""
+    return f"{signed(row[value])} [{signed(row[low])}, {signed(row[high])}]"
 
 
 def among_random_in_words(frame: pd.DataFrame) -> str:

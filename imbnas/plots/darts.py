@@ -25,6 +25,12 @@ LINES = {
     "nor_conv_3x3": {"color": BLUE, "linestyle": "-", "marker": "^"},
     "avg_pool_3x3": {"color": TEAL, "linestyle": "-.", "marker": "D"},
 }
+BRANCHES = {  # of the macro space: a skip and a 3×3 convolution look as they do in cells
+    "skip": LINES["skip_connect"],
+    "conv3x3": LINES["nor_conv_3x3"],
+    "conv3x3_twice": LINES["nor_conv_1x1"],
+    "bottleneck5x5": LINES["avg_pool_3x3"],
+}
 
 
 ACROSS = ("skip_connect", "nor_conv_1x1", "none", "nor_conv_3x3", "avg_pool_3x3")  # the strands of an edge
@@ -102,9 +108,9 @@ def draw_weights(
     ax: Axes, turns: Sequence[int], weights: Float[np.ndarray, "turns choices"], names: Sequence[str]
 ) -> None:
     """One line for each operation: its weight by turn."""
-    for number, name in enumerate(names):
-        look = LINES.get(name, style(number)) | {"markevery": max(1, len(turns) // 4), "markersize": 4}
-        ax.plot(turns, weights[:, number], label=NAMES.get(name, name), **look)
+    for name, weight in zip(names, weights.T, strict=True):
+        look = (LINES | BRANCHES)[name] | {"markevery": max(1, len(turns) // 4), "markersize": 4}
+        ax.plot(turns, weight, label=NAMES.get(name, name), **look)
     ax.axhline(1 / len(names), color=RULE, linewidth=0.9, zorder=0)
 
 
@@ -126,15 +132,19 @@ def edges(found: Found) -> Any:
 
 def shares(searches: Mapping[str, Found], operations: Sequence[str] = CellSpace.operations) -> Any:
     """The weight of each operation, averaged over the edges, by turn: a panel for each search."""
-    rows = -(-len(searches) // 2)
-    panels = axes(0.7 + 1.95 * rows, rows, 2, sharey=True, squeeze=False)
+    columns = 3 if len(searches) == 6 else 2
+    rows = -(-len(searches) // columns)
+    panels = axes(0.7 + 1.95 * rows, rows, columns, sharey=True, squeeze=False)
+    last = max(turn for found in searches.values() for turn in found.trajectory)
     for ax, (name, found) in zip(panels.flat, searches.items(), strict=False):
         weights = np.stack([mixture(alpha).mean(0).numpy() for alpha in found.trajectory.values()])
         draw_weights(ax, list(found.trajectory), weights, operations)
         if found.stopped is not None:
             ax.axvline(found.stopped, color=INK, linewidth=1.0)
-            ax.annotate("stopped", (found.stopped, ax.get_ylim()[1]), fontsize=8.5, va="top", ha="right", rotation=90)
+            place = found.stopped, ax.get_ylim()[1]
+            ax.annotate("returned to", place, fontsize=8.5, va="top", ha="right", rotation=90)
         ax.set_title(name, fontsize=10)
+        ax.set_xlim(0, last)
     for ax in panels.flat[len(searches) :]:
         ax.set_axis_off()
     for ax in panels[-1]:

@@ -118,7 +118,7 @@ def seeds_for_gaps(curves: Mapping[str, pd.Series], gaps: Mapping[str, float], a
     ax = ax or axes(3.6)
     for number, (name, seeds) in enumerate(curves.items()):
         look = style(number) | {"marker": ""}
-        ax.plot(seeds.index, seeds, label=name, **look)
+        ax.step(seeds.index, seeds, where="post", label=name, **look)
     for name, gap in gaps.items():
         ax.axvline(gap, color=QUIET, linewidth=1, linestyle=":")
         ax.annotate(name, (gap, 1.0), xycoords=("data", "axes fraction"), xytext=(2, -2), textcoords="offset points",

@@ -37,7 +37,7 @@ NORMAL = 1.96  # standard errors to either side of a 95 % interval
 PARTS = {
     "P0": (("the source's", False, True), ("the source's", False, True), None),
     "P1": (("frozen", False, True), ("new, trained", True, False), 0.0),
-    "P2": (("trained on", True, True), ("new, trained", True, False), 0.6),
+    "P2": (("trained further", True, True), ("new, trained", True, False), 0.6),
     "P3": (("new, trained", True, False), ("new, trained", True, False), 0.75),
 }
 COLUMNS = {"backbone": (0.09, 0.35), "classifier": (0.47, 0.25), "loss on the target": (0.75, 0.25)}
@@ -54,7 +54,7 @@ def trained_and_frozen(highlight: str = "", ax: Axes | None = None) -> Axes:
     for name, (left, width) in COLUMNS.items():
         ax.text(left + width / 2, -0.22, name, ha="center", color=QUIET)
     for row, (procedure, (backbone, classifier, start)) in enumerate(PARTS.items()):
-        strength = 1.0 if highlight in ("", procedure) else 0.6
+        strength = 1.0 if highlight in ("", procedure) else 0.75
         ax.text(0.0, row + 0.4, procedure, va="center", weight="bold", color=INK, alpha=strength)
         for place, part in zip(COLUMNS.values(), (backbone, classifier), strict=False):
             draw_part(ax, place, row, part, strength)
@@ -92,16 +92,24 @@ def draw_loss(ax: Axes, place: tuple[float, float], row: int, start: float | Non
 
 
 def schedule(recipe: Recipe, steps_per_epoch: int = 1, ax: Axes | None = None) -> Axes:
-    """The learning rate over training, and the phase in which the loss is re-weighted, shaded."""
-    ax, total = ax or axes(2.7), recipe.total_steps(steps_per_epoch)
-    steps = np.arange(total)
-    ax.plot(steps, [recipe.rate_at(int(step), steps_per_epoch) for step in steps], color=BLUE)
+    """The learning rate over training, logarithmic where it falls in steps, and the re-weighted phase, shaded.
+
+    The axis counts in the recipe's own unit, epochs or steps.
+    """
+    ax = ax or axes(2.7)
+    steps = np.arange(recipe.total_steps(steps_per_epoch))
+    moments = steps / steps_per_epoch if recipe.unit == "epochs" else steps
+    ax.plot(moments, [recipe.rate_at(int(step), steps_per_epoch) for step in steps], color=BLUE)
     if recipe.reweight_from is not None:
-        start = recipe.in_steps(recipe.reweight_from, steps_per_epoch)
-        ax.axvspan(start, total, facecolor=ORANGE, alpha=0.2, hatch="///", edgecolor="white", linewidth=0)
-        place = ((start + total) / 2, 0.93)
+        start, end = recipe.reweight_from, recipe.length
+        ax.axvspan(start, end, facecolor=ORANGE, alpha=0.2, hatch="///", edgecolor="white", linewidth=0)
+        place = ((start + end) / 2, 0.93)
         ax.annotate("re-weighted", place, xycoords=("data", "axes fraction"), ha="center", va="top")
-    ax.set(xlabel="optimiser step", ylabel="learning rate", xlim=(0, total), ylim=(0, recipe.rate * 1.25))
+    ax.set(xlabel=recipe.unit.removesuffix("s"), ylabel="learning rate", xlim=(0, recipe.length))
+    ax.set_ylim(0, recipe.rate * 1.25)
+    if recipe.milestones:
+        least = recipe.rate * recipe.factor ** len(recipe.milestones)
+        ax.set(yscale="log", ylim=(least / 3, recipe.rate * 6))
     return ax
 
 

@@ -22,7 +22,7 @@ CHAPTER = {  # stage, or the procedure of a search: the notebook in book/
     "P2": "08-p2",
     "P3": "09-p3",
     "retrain": "10-table-2",
-    "ranking": "11-ranking",
+    "ranking": "12-ranking",
 }
 
 
