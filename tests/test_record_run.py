@@ -460,6 +460,21 @@ class TestStreams:
         record_run.Slice(paths(7), machine.work, 60, 2, time.monotonic(), 3).fill()
         assert [len(leaves) for leaves in started] == [3, 3]
 
+    def test_what_a_bundle_leaves_is_collected_while_it_runs(self, machine: Machine) -> None:
+        """So that it is taken back even where the machine ends before the process does."""
+        (machine.work / "code" / "papermill.py").write_text(PAPERMILL + "import time; time.sleep(60)")
+        part = record_run.Slice(
+            [stage(procedure=name) for name in ("P0", "slow")], machine.work, 60, 1, time.monotonic(), 2
+        )
+        part.fill()
+        while not (told := part.collect()):
+            time.sleep(0.05)
+        assert [(step["name"], state) for step, state in told] == [("P0", "finished")]
+        assert part.collect() == []
+        assert len(part.running) == 1
+        part.kill()
+        assert [(step["name"], state) for step, state in part.collect()] == [("slow", "unfinished")]
+
     def test_what_does_not_stop_is_killed_as_a_whole(self, machine: Machine) -> None:
         """What one of its steps has left by then counts."""
         (machine.work / "code" / "papermill.py").write_text(PAPERMILL + "import time; time.sleep(60)")

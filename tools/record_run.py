@@ -195,16 +195,21 @@ class Slice:
             self.states[step["leaves"]], self.logs[step["leaves"]] = "running", log
 
     def collect(self) -> list[tuple[Step, str]]:
-        """The steps that ended since the last look, and how."""
-        ended = [(steps, process) for steps, process in self.running.values() if process.poll() is not None]
-        for steps, process in ended:
-            del self.running[steps[0]["leaves"]]
+        """The steps that ended since the last look, and how; in a process that goes on, those that left a record."""
+        ended = []
+        for first, (steps, process) in list(self.running.items()):
+            status = process.poll()
+            if status is not None:
+                del self.running[first]
             for step in steps:
-                self.states[step["leaves"]] = self.state_after(step, process.returncode)
-        return [(step, self.states[step["leaves"]]) for steps, _ in ended for step in steps]
+                open_yet = self.states[step["leaves"]] == "running"
+                if open_yet and (status is not None or (self.work / step["leaves"]).exists()):
+                    self.states[step["leaves"]] = self.state_after(step, status)
+                    ended.append((step, self.states[step["leaves"]]))
+        return ended
 
-    def state_after(self, step: Step, status: int) -> str:
-        """How a step ended whose process had this exit status."""
+    def state_after(self, step: Step, status: int | None) -> str:
+        """How a step ended whose process had this exit status, or is still running."""
         return "finished" if (self.work / step["leaves"]).exists() else "failed" if status > 0 else "unfinished"
 
     def ended_logs(self) -> list[Path]:
