@@ -142,8 +142,8 @@ def shares(searches: Mapping[str, Found], operations: Sequence[str] = CellSpace.
         if found.stopped is not None:
             ax.axvline(found.stopped, color=INK, linewidth=1.0)
             place = found.stopped, ax.get_ylim()[1]
-            ax.annotate("returned to", place, fontsize=8.5, va="top", ha="right", rotation=90)
-        ax.set_title(name, fontsize=10)
+            ax.annotate("returned to", place, (3, -2), textcoords="offset points", fontsize=8.5, va="top")
+        ax.set_title(name.replace(", ", ",\n") if columns == 3 else name, fontsize=10)
         ax.set_xlim(0, last)
     for ax in panels.flat[len(searches) :]:
         ax.set_axis_off()
