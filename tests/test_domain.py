@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from imbnas.benchmark import SPACE, distinct, nasbench201
-from imbnas.evidence.domain import domain
+from imbnas.evidence.domain import domain, tail_and_domain
 from imbnas.evidence.grid import leading
 from imbnas.evidence.paths import retrained_paths
 from imbnas.evidence.verdicts import domain_in_print
@@ -67,3 +67,21 @@ def test_the_one_cell_space_does_not_take_the_place_of_the_profiles_own(tmp_path
     assert leading(tmp_path).folder.name == "cell3-c16-n1"
     assert leading(tmp_path, space="cell1-c16-n1").folder.name == "cell1-c16-n1"
     assert leading(tmp_path, space="cell1-c8-n1").folder == Path()
+
+
+def test_the_tail_beside_the_other_data_set() -> None:
+    """The same order on both targets, so that only the published accuracies disagree."""
+    found = [*retrained(list(PUBLISHED.cifar10), "balance"), *retrained(list(PUBLISHED.cifar10), "exp-0.01")]
+    row = tail_and_domain(retrained_paths(found), 200).iloc[0]
+    means = distinct().loc[CELLS]
+    published = kendalltau(means.cifar10, means.cifar100).statistic
+    assert (row.target, row.cells, row["tail"]) == ("exp-0.01", 12, pytest.approx(1))
+    assert row.domain == pytest.approx(published) and row.difference == pytest.approx(1 - published)
+    assert 0 <= row.low <= row.difference <= row.high
+
+
+def test_the_tail_needs_balance_and_ten_cells() -> None:
+    few = [*retrained([1.0, 2.0], "balance"), *retrained([2.0, 1.0], "exp-0.01")]
+    row = tail_and_domain(retrained_paths(few)).iloc[0]
+    assert row.cells == 2 and math.isnan(row.difference)
+    assert tail_and_domain(retrained_paths(retrained([1.0, 2.0], "exp-0.01"))).empty
