@@ -30,7 +30,7 @@ book: $(READY)  ## execute copies of the chapters and build the book: _build/htm
 
 chapters: $(READY)  ## renew tables and the numbers in the prose, execute the chapters, write their outputs back (ONLY=06: one)
 	$(PY) -m ruff format --quiet book
-	for tables in longtailed agreement brief probes darts_study; do $(PY) -m imbnas.evidence.$$tables || exit 1; done
+	for tables in longtailed agreement adapted brief probes darts_study; do $(PY) -m imbnas.evidence.$$tables || exit 1; done
 	$(PY) tools/prose.py
 	$(PY) tools/chapters.py rewrite $(ONLY)
 

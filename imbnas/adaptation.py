@@ -8,8 +8,10 @@
 | P3 | fresh, trained | fresh, trained | deferred re-weighting (Eq. 8) |
 
 Each returns a super-network that is ready to be ranked, and the log of its training. Every training step draws one
-path uniformly. `weights` are the target's class weights, float [classes]; None trains with plain cross-entropy.
-Further keywords go to `imbnas.training.fit` (precision, checkpoint, deadline, report).
+path uniformly. `weights` are the target's class weights, float [classes], used from the recipe's `reweight_from` on:
+0 for P1. Where that is None, as it is by default, or without weights, plain cross-entropy trains. ValueError for labels
+or weights of other classes than `num_classes`. Further keywords go to `imbnas.training.fit` (precision, checkpoint,
+deadline, report).
 """
 
 import copy
@@ -51,7 +53,8 @@ def train_paths(
     """`fit` with a path drawn for every batch: logits(images, path).
 
     On a GPU the steps are made of recorded pieces (`pieces.PathStep`), which compute `net`'s own logits, and train of
-    them what is in `parameters`.
+    them what is in `parameters`. Batches that are shorter than the recipe's, and all batches of a recipe with `clip`,
+    take plain steps there too.
     """
     sampler = PathSampler(net.space, generator)
     return fit(

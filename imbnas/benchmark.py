@@ -17,6 +17,7 @@ from torch import Generator
 
 from imbnas.space import CellSpace
 from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
+from imbnas.statistics.regret import expected_regret
 
 SPACE = CellSpace(stages=1, channels=16, cells=5)
 TABLE = Path(__file__).parent / "tables" / "nasbench201.csv.gz"
@@ -102,7 +103,9 @@ def _representatives() -> dict[str, str]:
 class Ranking:
     """How well scores rank cells: Kendall's tau-b to the truth with its bootstrap interval over cells.
 
-    `regret`: the best cell's accuracy minus the best accuracy among the `top` best scored, in points.
+    `interval`: NaN where too many draws of cells are all ties (`statistics.bootstrap.percentiles`). `regret`: the best
+    cell's accuracy minus the best accuracy among the `top` best scored, in points; where equal scores compete for the
+    last places, the mean over all choices among them.
     """
 
     tau: float
@@ -144,11 +147,10 @@ def ranking(
     Raises ValueError that names it for an unknown or malformed architecture, a missing truth, NaN, fewer than
     ten cells, scores or truths that are all equal, and a `top`, `confidence` or `repeats` that can't be.
     """
-    if top < 1:
-        raise ValueError(f"top is {top}: expected how many of the best scored count, at least 1")
     pairs = _paired([scores], truth, above)
+    regret = expected_regret(*pairs.T, top)
     taus = bootstrap_taus(pairs, bootstrap_draws(len(pairs), repeats, generator))[0]
-    return Ranking(tau_b(*pairs.T), percentiles(taus, confidence), _regret(pairs, top), len(pairs))
+    return Ranking(tau_b(*pairs.T), percentiles(taus, confidence), regret, len(pairs))
 
 
 def difference(
@@ -253,8 +255,3 @@ def _representative(name: str) -> str:
     if name not in _representatives():
         SPACE.from_string(str(name))  # says what is wrong with it
     return _representatives()[name]
-
-
-def _regret(rows: np.ndarray, top: int) -> float:
-    best_scored = np.argsort(-rows[:, 0], kind="stable")[:top]
-    return float(rows[:, -1].max() - rows[best_scored, -1].max())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 from torch import Generator
 
 from imbnas.space import Path, Space
+from imbnas.space.base import check_rate, check_whole
 
 State = dict[str, Any]
 Score = Callable[[list[Path]], Any]
@@ -69,11 +71,12 @@ def evolve(
     a time (None: a whole generation). After each chunk `on_scored` is offered a JSON-serialisable state; a
     search continued from it by `state` ends as if it had never stopped. `allowed`: which paths may be scored.
 
-    Raises ValueError for settings that contradict each other, a state of another search, a score that is not
-    finite, and a space that runs out of new paths.
+    Raises ValueError for settings that contradict each other, a state that is damaged or of another search, a score
+    that is not finite, and a space that runs out of new paths.
     """
-    if population < 1 or generations < 0 or parents < 1 or min(crossovers, mutations) < 0:
-        raise ValueError("expected population and parents of at least 1, and no negative number of children")
+    check_whole(1, population=population, parents=parents)
+    check_whole(0, generations=generations, crossovers=crossovers, mutations=mutations)
+    check_rate(mutation_rate)
     if crossovers + mutations > population:
         raise ValueError(f"{crossovers} crossovers and {mutations} mutations exceed a population of {population}")
 
@@ -107,8 +110,7 @@ def random_search(
     on_generation: Callable[[Generation], None] | None = None,
 ) -> Search:
     """`budget` distinct random paths, the best of them: evolution without parents, told in fifties."""
-    if budget < 1:
-        raise ValueError(f"budget {budget}: expected at least one path")
+    check_whole(1, budget=budget)
     sizes = [min(50, budget - start) for start in range(0, budget, 50)]
     run = _Run(space, generator, allowed, {"search": "random", "space": space.name, "budget": budget})
     run.restore(state)
@@ -142,8 +144,8 @@ class _Run:
         on_scored: Callable[[State], None] | None,
         on_generation: Callable[[Generation], None] | None,
     ) -> Search:
-        if chunk is not None and chunk < 1:
-            raise ValueError(f"chunk {chunk}: expected at least one path at a time")
+        if chunk is not None:
+            check_whole(1, chunk=chunk)
         for number in range(len(self.history), len(sizes)):
             if not self.children:
                 self.breed(sizes[number], propose(self.scored))
@@ -216,19 +218,41 @@ class _Run:
     def restore(self, state: State | None) -> None:
         if state is None:
             return
+        with _naming_damage():
+            theirs = dict(state["settings"])
         for name, value in self.settings.items():
-            if state["settings"].get(name) != value:
-                other = state["settings"].get(name)
+            if theirs.get(name) != value:
                 raise ValueError(
-                    f"the state is of another search: {name} was {other}, now {value}; give the same "
+                    f"the state is of another search: {name} was {theirs.get(name)}, now {value}; give the same "
                     "settings, or no state to begin again"
                 )
-        data = bytearray(base64.b64decode(state["generator"]))
-        self.generator.set_state(torch.frombuffer(data, dtype=torch.uint8))
-        self.scored = {tuple(path): value for path, value in state["scored"]}
-        self.children = {tuple(path): kind for path, kind in state["children"]}
-        self.attempts = dict(state["attempts"])
-        self.history = [Generation(**generation) for generation in state["history"]]
+        with _naming_damage():
+            scored = {self.known(path): float(value) for path, value in state["scored"]}
+            children = {self.known(path): kind for path, kind in state["children"]}
+            attempts = dict(state["attempts"])
+            history = [Generation(**generation) for generation in state["history"]]
+            told = sum(sum(generation.children.values()) for generation in history)
+            if len(scored) != told + len(scored.keys() & children.keys()):
+                raise ValueError(f"{len(scored)} scores for {told} paths of {len(history)} generations")
+            data = bytearray(base64.b64decode(state["generator"]))
+            self.generator.set_state(torch.frombuffer(data, dtype=torch.uint8))
+        self.scored, self.children, self.attempts, self.history = scored, children, attempts, history
+
+    def known(self, path: list[int]) -> Path:
+        """A path as JSON holds it, as one of this space; a ValueError for any other."""
+        self.space.check(path)
+        return tuple(path)
+
+
+@contextmanager
+def _naming_damage() -> Iterator[None]:
+    """What goes wrong while a state is read, as a ValueError."""
+    try:
+        yield
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"the state is damaged ({error!r}): give one as `on_scored` was offered it, or no state to begin again"
+        ) from error
 
 
 def _pick(parents: list[Path], generator: Generator) -> Path:

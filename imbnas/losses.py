@@ -23,6 +23,8 @@ def _mean_one(raw: Float[Tensor, " classes"]) -> Float32[Tensor, " classes"]:
 def _positive(counts: Sequence[int]) -> Float[Tensor, " classes"]:
     if len(counts) == 0 or min(counts) < 1:
         raise ValueError(f"class counts {list(counts)}: every class needs at least 1 image to have a weight")
+    if not all(float(count).is_integer() for count in counts):
+        raise ValueError(f"class counts {list(counts)}: expected whole numbers of images")
     return torch.tensor(list(counts), dtype=torch.float64)
 
 
@@ -30,7 +32,7 @@ def class_weights(counts: Sequence[int], beta: float = 0.9999) -> Float32[Tensor
     """Inverse effective numbers (1 - β) / (1 - β^n), scaled to mean 1 (Cui et al.; the paper calls β γ).
 
     β = 0 gives ones; β towards 1 gives inverse frequency. `counts` are images per class, each at least 1.
-    ValueError for an empty class or a β outside [0, 1).
+    ValueError for an empty class, a count that is no whole number, or a β outside [0, 1).
     """
     if not 0.0 <= beta < 1.0:
         raise ValueError(f"beta {beta} is outside [0, 1): 0.9999 is usual, 0 turns re-weighting off")

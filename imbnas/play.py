@@ -21,6 +21,7 @@ from imbnas import profiles, records
 from imbnas.adaptation import train_supernet
 from imbnas.data import Batches, Dataset, eval_batches, load, parse_target, split
 from imbnas.evaluation import features
+from imbnas.evidence.files import refuse_arguments
 from imbnas.losses import class_weights
 from imbnas.models import SubNet, SuperNet
 from imbnas.profiles import Scoring
@@ -47,7 +48,6 @@ def recipe(length: int, rate: float, reweight_from: int | None = None, batch_siz
 SUPERNET = recipe(800, 0.1)
 P1 = recipe(300, 0.1, reweight_from=0, batch_size=64)
 P2 = recipe(200, 0.1, reweight_from=133)
-P3 = recipe(500, 0.1, reweight_from=375)
 RETRAIN = recipe(400, 0.05, reweight_from=280)
 
 
@@ -112,6 +112,7 @@ def supernet(seed: int = 0, steps: int = int(SUPERNET.length)) -> SuperNet:
 
 @cache
 def trained(seed: int, steps: int) -> SuperNet:
+    """A super-network of the digits, trained once in a session: not to be changed."""
     return train_source(seed, recipe(steps, SUPERNET.rate))[0]
 
 
@@ -162,6 +163,7 @@ def retrained(distribution: str = "exp-0.01") -> pd.DataFrame:
 
 
 def retrained_file(distribution: str) -> Path:
+    """The record of every path's retrainings on a label distribution."""
     return FOLDER / f"retrained-{distribution}.json"
 
 
@@ -179,9 +181,10 @@ def with_record(distribution: str) -> str:
 def main() -> None:
     """Write results/play/: the super-network, and the record of every path's retrainings on each distribution."""
     torch.set_num_threads(1)
-    net, log = train_source()
     file = FOLDER / "supernet-s0.safetensors"
     config = {"stage": "play", "what": "supernet", "space": SPACE.name, "recipe": SUPERNET, "seed": 0}
+    records.refuse_unwritable(file.with_suffix(".json"), config)
+    net, log = train_source()
     save_supernet(file, net, records.identity(records.plain(config)))
     results = {"split": source().split.hash, "final": log.rows[-1]}
     records.write(file.with_suffix(".json"), "play", config, results, cost(Clock(), CPU, images=log.images))
@@ -191,15 +194,18 @@ def main() -> None:
 
 def write_retrained(distribution: str) -> None:
     """Retrain every path twice on a label distribution and write the record: seven minutes on an idle core."""
+    config = {"stage": "play", "what": "retrained", "space": SPACE.name, "target": distribution, "recipe": RETRAIN}
+    config["seeds"] = SEEDS
+    records.refuse_unwritable(retrained_file(distribution), config)
     clock, on = Clock(), target(distribution)
     overall: dict[str, list[float]] = {}
     for seed in range(SEEDS):
         with clock.part(f"seed {seed}"):
             overall[str(seed)] = [test(retrain(path, on, seed)[0], on).overall for path in PATHS]
-    config = {"stage": "play", "what": "retrained", "space": SPACE.name, "target": distribution, "recipe": RETRAIN}
     results = {"split": on.split.hash, "paths": [digits(path) for path in PATHS], "overall": overall}
-    records.write(retrained_file(distribution), "play", config | {"seeds": SEEDS}, results, cost(clock, CPU))
+    records.write(retrained_file(distribution), "play", config, results, cost(clock, CPU))
 
 
 if __name__ == "__main__":
+    refuse_arguments()
     main()

@@ -43,6 +43,16 @@ class Search:
         }
         expect(self, rules)
 
+    @property
+    def budget(self) -> int:
+        """Scored paths: the first population and that of every generation."""
+        return self.population * (self.generations + 1)
+
+    @property
+    def evolution(self) -> dict[str, int | float]:
+        """Keyword arguments of `evolve`."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cost_samples"}
+
 
 @dataclass(frozen=True)
 class Scoring:

@@ -15,16 +15,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from threading import get_native_id
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
+from imbnas.files import whole
 from imbnas.revision import revision
 
 SCHEMA = 1
-BLOCKS = ("schema", "stage", "identity", "config", "results", "cost")
+MAPPINGS = ("config", "results", "cost")
+BLOCKS = ("schema", "stage", "identity", *MAPPINGS)
 
 
 class RecordError(ValueError):
@@ -36,19 +38,34 @@ def identity(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON knows it: dataclasses as dicts, tuples as lists, floats at six significant digits."""
+def plain(value: Any, place: str = "") -> Any:
+    """`value` as JSON knows it: dataclasses as dicts, tuples as lists, floats at six significant digits.
+
+    place: where in a record it stands, such as "results.test.overall", for the message. ValueError for a number that
+    is not finite, TypeError for what JSON has no word for.
+    """
+    value = value.item() if isinstance(value, np.generic) else value
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return plain(asdict(value), place)
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, within(place, key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain(item, within(place, position)) for position, item in enumerate(value)]
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value} can't go into a record: every number in it must be finite")
+            raise ValueError(f"{place or 'value'}: {value} can't go into a record: every number in it must be finite")
         return float(f"{value:.6g}")
+    if value is not None and not isinstance(value, str | int):
+        raise TypeError(
+            f"{place or 'value'} is a {type(value).__name__}; expected text, numbers, true or false, None, or lists, "
+            "mappings and dataclasses of them: turn it into one, as by .tolist() or str()"
+        )
     return value
+
+
+def within(place: str, name: Any) -> str:
+    """A place one level deeper, names joined by dots."""
+    return f"{place}.{name}" if place else str(name)
 
 
 def versions() -> dict[str, str]:
@@ -75,38 +92,41 @@ def processor() -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically: whole, or not at all, even where the power fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{get_native_id()}")  # of this thread: stages run side by side
-    with open(partial, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    """Write a text as UTF-8, whole or not at all, making its folder where needed."""
+    with whole(path) as file:
+        file.write(text.encode())
 
 
-def refuse_unwritable(folder: Path) -> None:
-    """RecordError, before anything is trained, where `folder` can't be written or made."""
+def refuse_unwritable(path: Path, config: Any) -> None:
+    """RecordError, before anything is trained, where the record of `config` could not be written to `path` at the end.
+
+    So it is where the folder can't be made or written, and where a damaged record, or one of other data, is in the way.
+    """
+    folder = path.parent
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = "is a file" if not there.is_dir() else "can't be written"
-        raise RecordError(f"out is {folder}, but {there} {what}: name a folder that can be made or written")
+        raise RecordError(
+            f"records go to {folder}, but {there} {what}: name a folder that can be made or written (out)"
+        )
+    refuse_other_data(path, plain(config, "config"))
 
 
-def write(path: Path, stage: str, config: Any, results: Any, cost: Any) -> dict[str, Any]:
+def write(path: Path | str, stage: str, config: Any, results: Any, cost: Any) -> dict[str, Any]:
     """Write the record of one run, whole or not at all, and return it.
 
     RecordError where the file holds a record of other data: names of data sets are their files', without folders.
+    ValueError or TypeError, with the place in the record, for what can't go into one (`plain`).
     """
-    config = plain(config)
+    path, config = Path(path), plain(config, "config")
     refuse_other_data(path, config)
     record = {
         "schema": SCHEMA,
         "stage": stage,
         "identity": identity(config),
         "config": config,
-        "results": plain(results),
-        "cost": plain(cost),
+        "results": plain(results, "results"),
+        "cost": plain(cost, "cost"),
     }
     write_text(path, json.dumps(record, indent=1) + "\n")
     return record
@@ -137,26 +157,34 @@ def write_curves(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
     write_text(path, text.getvalue())
 
 
-def read_one(path: Path, made_by: str = "") -> dict[str, Any]:
+def read_one(path: Path | str, made_by: str = "") -> dict[str, Any]:
     """One record; RecordError that names the file and the way to mend it.
 
     made_by: the line that writes the record, where the caller knows it.
     """
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(Path(path).read_text())
     except FileNotFoundError:
         mend = f"`{made_by}` writes it" if made_by else "run the stage that writes it (make grid-plan lists them)"
         raise RecordError(f"no record {path}: {mend}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
-        raise RecordError(f"{path} is damaged ({fault}): delete it and run its stage again") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} is damaged ({error}): delete it and run its stage again") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         found = record.get("schema") if isinstance(record, dict) else type(record).__name__
         raise RecordError(f"{path} has schema {found}, this version reads {SCHEMA}: delete it and run its stage again")
-    missing = [block for block in BLOCKS if block not in record]
-    if missing or identity(record["config"]) != record["identity"]:
-        what = f"lacks {', '.join(missing)}" if missing else "was changed after it was written (identity differs)"
+    if what := fault(record):
         raise RecordError(f"{path} {what}: delete it and run its stage again")
     return record
+
+
+def fault(record: Mapping[str, Any]) -> str | None:
+    """What is wrong with the blocks of a record; None where nothing is."""
+    if missing := [block for block in BLOCKS if block not in record]:
+        return f"lacks {', '.join(missing)}"
+    if empty := [block for block in MAPPINGS if not isinstance(record[block], dict)]:
+        return f"has no entries in {', '.join(empty)}"
+    changed = identity(record["config"]) != record["identity"]
+    return "was changed after it was written (identity differs)" if changed else None
 
 
 def read(folder: Path | str, stage: str | None = None) -> list[dict[str, Any]]:

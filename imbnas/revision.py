@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).parent
-TRAINING = ("data", "space", "models", "training", "losses.py", "adaptation.py", "evaluation.py", "evolution.py")
+TRAINING = ("data", "space", "models", "training", "losses.py", "adaptation.py", "evaluation", "evolution.py")
 COMPUTING = (*TRAINING, "darts", "stages", "benchmark.py")
 
 

@@ -76,6 +76,20 @@ def test_p2_and_p3_train_everything(adapt):
     assert not torch.equal(start["stem.0.weight"], adapted.backbone.stem[0].weight)
 
 
+@pytest.mark.parametrize("adapt", [adapt_p1, adapt_p2, None], ids=["P1", "P2", "P3"])
+@pytest.mark.parametrize(
+    ("classes", "weights", "words"),
+    [
+        (3, None, "a label is 4; expected 0 to 2: there are 3 classes"),
+        (5, torch.ones(4), "there are 4 class weights for 5 classes; expected one per class"),
+    ],
+)
+def test_labels_and_weights_of_other_classes_are_refused(adapt, classes, weights, words):
+    start = SPACE if adapt is None else source()
+    with pytest.raises(ValueError, match=words):
+        (adapt or search_p3)(start, classes, target(), RECIPE, generator(), weights)
+
+
 def test_p1_is_reweighted_from_the_first_step_and_p2_later():
     """One step of P1 with weights that look at class 0 alone equals SGD on class 0's images alone."""
     weights = torch.tensor([5.0, 0, 0, 0, 0])

@@ -11,8 +11,7 @@ import pytest
 
 from imbnas import records
 from imbnas.benchmark import SPACE, distinct, kendall, naive_rankings
-from imbnas.evidence import agreement
-from imbnas.names import ARM
+from imbnas.evidence import adapted, agreement, families
 from imbnas.stages.validity import arms, sample_cells
 
 CELLS = sample_cells(40)
@@ -103,7 +102,7 @@ def test_an_adaptation_is_compared_with_the_super_network_that_it_started_from()
     told = {"file": "p1.json", "config": config, "results": {"accuracy": dict(TRUTH)}}
     elsewhere = of_file("p1.json", told, channels=8)
     twice = told | {"file": "p1-again.json", "config": config | {"recipe": {"rate": 0.2}}}
-    for read in (agreement.adapted, agreement.repeats):
+    for read in (adapted.adapted, adapted.repeats):
         read([plain], [told])
         with pytest.raises(ValueError, match="p1.json has another arm.channels of constant than p0.json .8 and 16"):
             read([plain], [elsewhere])
@@ -111,7 +110,7 @@ def test_an_adaptation_is_compared_with_the_super_network_that_it_started_from()
             read([plain], [told, twice])
         with pytest.raises(ValueError, match="p1-again.json and p1.json are both of P1, seed 0"):
             read([plain], [told, told | {"file": "p1-again.json"}])
-    assert agreement.adapted([plain], [told]).index.tolist() == [("P0", 0), ("P1", 0)]
+    assert adapted.adapted([plain], [told]).index.tolist() == [("P0", 0), ("P1", 0)]
 
 
 def test_procedures_are_held_against_each_other_and_against_counting() -> None:
@@ -119,32 +118,32 @@ def test_procedures_are_held_against_each_other_and_against_counting() -> None:
     plain = record([cifar100 := distinct().cifar100.loc[sample_cells(40)]])
     config = plain["config"] | {"procedure": "control", "target": "balance", "data": "cifar100", "recipe": {}}
     told = {"file": "c.json", "config": config, "results": {"accuracy": dict(-cifar100)}}
-    table = agreement.adapted_differences([plain], [told]).set_index(["first", "second"])
+    table = adapted.adapted_differences([plain], [told]).set_index(["first", "second"])
     assert list(table.index) == [("P0", "multiply-adds"), ("control", "P0")] and (table.cells == 40).all()
     assert table.tau["control", "P0"] == table.low["control", "P0"] == pytest.approx(-2)
     counted = agreement.yardsticks(cifar100.index, "cifar100").tau["multiply-adds"]
     assert table.tau["P0", "multiply-adds"] == pytest.approx(1 - counted)
     assert np.isnan(table.partial["P0", "multiply-adds"]) and table.partial["control", "P0"] == pytest.approx(-2)
-    last = agreement.adapted_csv([plain], [told]).splitlines()[-1]
+    last = adapted.adapted_csv([plain], [told]).splitlines()[-1]
     assert last.startswith(f"multiply-adds,,40,{counted:.4f}")
 
 
 def test_two_arms_are_not_two_seeds_of_one_procedure() -> None:
     study = [of_file("a.json", record([TRUTH])), of_file("b.json", record([TRUTH], 1, "annealed"))]
     with pytest.raises(ValueError, match="b.json has another arm.name of P0 than a.json .annealed and constant"):
-        agreement.repeats(study, [])
+        adapted.repeats(study, [])
 
 
 def test_errors_are_what_a_line_leaves() -> None:
-    assert agreement.errors(3 * TRUTH - 7, "cifar10").abs().max() == pytest.approx(0, abs=1e-9)
+    assert families.errors(3 * TRUTH - 7, "cifar10").abs().max() == pytest.approx(0, abs=1e-9)
     bent = TRUTH.copy()
     bent[TRUTH.idxmax()] += 5
-    assert agreement.errors(bent, "cifar10").idxmax() == TRUTH.idxmax()
+    assert families.errors(bent, "cifar10").idxmax() == TRUTH.idxmax()
 
 
 def test_relatives_differ_in_one_gene_of_some_isomorph() -> None:
     cells = sample_cells(100)
-    pairs = agreement.relatives(cells)
+    pairs = families.relatives(cells)
     members = distinct()["members"]
 
     def apart(one: str, other: str) -> int:
@@ -159,10 +158,10 @@ def test_relatives_differ_in_one_gene_of_some_isomorph() -> None:
 def test_what_runs_in_families_is_found_and_what_does_not_is_not() -> None:
     cells = sample_cells(300)
     inherited = pd.Series({cell: float(cell.count("skip_connect")) for cell in cells})
-    found = agreement.family(inherited)
-    assert found["correlation"] > found["high"] and found["pairs"] == len(agreement.relatives(cells))
+    found = families.family(inherited)
+    assert found["correlation"] > found["high"] and found["pairs"] == len(families.relatives(cells))
     noise = pd.Series(np.random.default_rng(1).normal(size=300), cells)
-    found = agreement.family(noise)
+    found = families.family(noise)
     assert found["low"] < found["correlation"] < found["high"]
 
 
@@ -172,30 +171,11 @@ def test_the_committed_table_is_what_the_raw_scores_say() -> None:
     assert study and table.read_text() == agreement.as_csv(study), "run python -m imbnas.evidence.agreement"
 
 
-def test_the_committed_table_of_adaptation_is_what_the_raw_scores_say() -> None:
-    folder = agreement.FOLDER.parent / "truth"
-    study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
-    table = folder / "agreement.csv"
-    assert truths and table.read_text() == agreement.adapted_csv(study, truths), (
-        "run python -m imbnas.evidence.agreement"
-    )
-
-
-def test_the_committed_differences_after_adaptation_are_what_the_raw_scores_say() -> None:
-    folder = agreement.FOLDER.parent / "truth"
-    study, truths = records.read(agreement.FOLDER, "validity"), records.read(folder, "truth")
-    text = agreement.adapted_differences_csv(study, truths)
-    assert truths and (folder / "differences.csv").read_text() == text, "run python -m imbnas.evidence.agreement"
-
-
-def test_the_committed_table_of_repeats_is_what_the_raw_scores_say() -> None:
-    folder = agreement.FOLDER.parent / "truth"
-    study = [r for r in records.read(agreement.FOLDER, "validity") if r["config"]["arm"]["name"] == ARM]
-    truths = records.read(folder, "truth")
-    table = folder / "repeats.csv"
-    assert truths and table.read_text() == agreement.repeats_csv(study, truths), (
-        "run python -m imbnas.evidence.agreement"
-    )
+@pytest.mark.parametrize("name", ["agreement.csv", "differences.csv", "repeats.csv"])
+def test_the_committed_tables_of_adaptation_are_what_the_raw_scores_say(name: str) -> None:
+    study, truths = records.read(agreement.FOLDER, "validity"), records.read(adapted.FOLDER, "truth")
+    told = (adapted.FOLDER / name).read_text()
+    assert truths and told == adapted.tables(study, truths)[name], "run python -m imbnas.evidence.adapted"
 
 
 def test_the_committed_table_of_other_sources_is_what_the_raw_scores_say() -> None:
@@ -216,5 +196,5 @@ def test_repeats_by_hand() -> None:
             "results": {"accuracy": accuracy},
         }
 
-    found = agreement.repeats([], [record(0, scores), record(1, swapped)])
+    found = adapted.repeats([], [record(0, scores), record(1, swapped)])
     assert found.values.tolist() == [["P1", 0, 1, pytest.approx(64 / 66)]]

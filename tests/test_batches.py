@@ -1,13 +1,17 @@
 """Augmented batches: equal to the PIL transforms for the same draws, every image once an epoch, exact to resume."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from untyped import untyped
 
 from imbnas.data import Batches, Dataset, augment, eval_batches, normalise
 from imbnas.data.sources import torchvision
+from imbnas.models import SuperNet
+from imbnas.space import MacroSpace
 
 MEAN, STD = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.20, 0.21, 0.22])
 
@@ -67,12 +71,42 @@ def test_normalising_leaves_the_images_alone():
 @settings(max_examples=40)
 def test_every_epoch_holds_every_image_once(count, batch_size, seed):
     index = torch.randperm(50, generator=seeded(seed))[:count]
-    batches = Batches(toy(), index, batch_size, seeded(seed))
+    batches = Batches(toy(size=15), index, batch_size, seeded(seed))
     assert batches.steps_per_epoch == -(-count // batch_size)
     for _ in range(2):
         labels = [batches.next()[1] for _ in range(batches.steps_per_epoch)]
         assert all(len(part) == batch_size for part in labels[:-1])
         assert sorted(torch.cat(labels).tolist()) == sorted(index.tolist())
+
+
+def test_no_small_image_is_left_alone_in_a_batch():
+    """Batch norm cannot be trained on one value per channel: a network shows at which sizes there is only one."""
+    space = MacroSpace(width=4, layers=(1, 1, 1))
+    net = SuperNet(space, 3, seeded()).train()
+    for size in (8, 14, 15, 16, 32):
+        try:
+            net(torch.zeros(1, 3, size, size), (1, 1, 1))
+            sizes = [16, 1]
+        except ValueError:
+            sizes = [15, 2]
+        batches = Batches(toy(size=size), torch.arange(17), 16, seeded())
+        assert batches.steps_per_epoch == 2
+        for _ in range(2):
+            epoch = [batches.next() for _ in range(2)]
+            assert [len(labels) for _, labels in epoch] == sizes
+            assert sorted(torch.cat([labels for _, labels in epoch]).tolist()) == list(range(17))
+            assert all(net(images, (1, 1, 1)).isfinite().all() for images, _ in epoch)
+        shown = list(eval_batches(toy(17, size).test_images, MEAN, STD, 16))
+        assert [len(images) for images in shown] == sizes
+        assert torch.equal(torch.cat(shown), normalise(toy(17, size).test_images, MEAN, STD))
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "sizes"), [(1, 16, [1]), (3, 2, [2, 1]), (33, 16, [16, 15, 2]), (2, 16, [2])]
+)
+def test_a_batch_gives_one_image_away_where_it_keeps_two(count, size, sizes):
+    shown = eval_batches(toy(count).test_images, MEAN, STD, size)
+    assert [len(images) for images in shown] == sizes
 
 
 def test_images_and_labels_belong_together():
@@ -152,3 +186,35 @@ def test_evaluation_batches_are_in_order_and_whole():
     assert [len(part) for part in parts] == [20, 20, 10]
     assert torch.equal(torch.cat(parts), normalise(dataset.test_images, MEAN, STD))
     assert not list(eval_batches(dataset.test_images[:0], MEAN, STD, 20))
+
+
+@pytest.mark.parametrize("size", [0, -5])
+def test_evaluation_batches_of_no_images_are_refused(size):
+    with pytest.raises(ValueError, match=f"size is {size}: expected at least one image"):
+        eval_batches(toy().test_images, MEAN, STD, size)
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ([0, 1], r"a list: expected an int64 tensor \[n\], by torch.as_tensor"),
+        (np.array([0, 1]), "a ndarray: expected an int64 tensor"),
+        (torch.ones(50, dtype=torch.bool), r"torch.bool \[50\]: expected the images' numbers, int64"),
+        (torch.tensor([[0, 1]]), r"int64 \[1, 2\]: expected"),
+        (torch.tensor([3, -1]), "holds -1: expected numbers from 0 to 49"),
+        (torch.tensor([3, 50]), "holds 50: expected numbers from 0 to 49"),
+    ],
+)
+def test_an_index_is_of_numbers_of_images(index, words):
+    with untyped(), pytest.raises(ValueError, match=words):
+        Batches(toy(), index, 10, seeded())
+
+
+@pytest.mark.parametrize("shift", [9, -1])
+def test_a_crop_outside_its_image_is_refused(shift):
+    """It would show rows of the next image, or of the one before."""
+    images, middle = toy(2).train_images, torch.full((2,), 4)
+    for name, where in (("dy", (middle.clone(), middle)), ("dx", (middle, middle.clone()))):
+        where[name == "dx"][0] = shift
+        with pytest.raises(ValueError, match=f"{name} has {shift}: expected pixels from 0 to 8"):
+            augment(images, *where, torch.zeros(2, dtype=torch.bool))

@@ -24,7 +24,7 @@ from imbnas.benchmark import (
     ranking,
     stratified,
 )
-from imbnas.statistics.bootstrap import bootstrap_taus
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 
 ALL_SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
 DATASETS = ["cifar10", "cifar100", "imagenet16_120"]
@@ -248,6 +248,20 @@ def test_rankings_that_ask_for_the_impossible_are_refused():
             ranking(some(), **asked)
         with pytest.raises(ValueError, match=fault):
             difference(some(), some() ** 2, **asked)
+
+
+def test_an_interval_needs_nearly_all_of_its_draws() -> None:
+    """Of 1000 draws a tail holds 25 for 95 %, and 50 for 90 %: so many may be without a value."""
+    values = np.arange(1000.0)
+    for lost, confidence, kept in ((24, 0.95, True), (26, 0.95, False), (49, 0.9, True), (51, 0.9, False)):
+        holes = np.where(values < lost, np.nan, values)
+        assert np.isfinite(percentiles(holes, confidence)).tolist() == [kept] * 2
+    assert np.isnan(percentiles(np.full(3, np.nan))).all()
+
+
+def test_draws_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="0 rows to draw from: expected at least 1"):
+        bootstrap_draws(0)
 
 
 @pytest.mark.parametrize("n", [0, -1, 6466])

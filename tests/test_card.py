@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from imbnas import profiles, records
-from imbnas.evidence.card import bounds, card, signal, validity
+from imbnas.evidence.card import bounds, card, main, signal, validity
 from imbnas.stages.gate import figures
 from imbnas.stages.truth import recipe_of
 from imbnas.stages.validity import arm_called, sample_cells
@@ -23,6 +23,12 @@ GATES = [record for name in profiles.names() for record in records.read(profiles
 def test_the_card_is_what_its_records_give(name):
     profile = profiles.load(name)
     assert records.plain(card(profile)) == profile.card
+
+
+@pytest.mark.parametrize(("arguments", "said"), [((), "name one profile: "), (("nosuch",), 'profile is "nosuch"; ')])
+def test_the_card_of_no_profile_is_one_message(arguments, said):
+    with pytest.raises(SystemExit, match=f"^{said}"):
+        main(*arguments)
 
 
 @pytest.mark.parametrize("record", GATES, ids=lambda record: "-".join(Path(record["file"]).parts[-4:]))

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from imbnas.evidence.claims import CLAIMS, MARGIN, VERDICTS, Claim, in_words, judge, ranks_in_words
+from imbnas.evidence.claims import CLAIMS, MARGIN, Claim, in_words, judge, ranks_in_words
 from imbnas.names import PROCEDURES, TARGETS
 
 NAN = float("nan")
@@ -89,7 +89,7 @@ def test_the_papers_differences_by_hand() -> None:
 
 def test_every_claim_is_said_once() -> None:
     judged = pd.concat([judge(runs(3, {"P1": 3.0})), judge(runs(1, {}))])
-    assert set(judged.verdict) <= set(VERDICTS)
+    assert set(judged.verdict) <= {"agrees", "contradicts", "open", "one seed", "not run"}
     assert sum(line.startswith("- ") for line in in_words(judged).splitlines()) == len(judged)
 
 

@@ -1,6 +1,7 @@
 """DARTS: the relaxation, gradients through the inner problem, the search, and what stops it."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -139,11 +140,15 @@ def test_bad_input_is_refused_by_name():
 @pytest.mark.parametrize(
     ("entry", "value"),
     [("warmup", -1), ("skip_dropout", 1), ("curvature_every", -1), ("stop_after", -1), ("window", 0)]
-    + [("record_every", 0)],
+    + [("record_every", 0), ("warmup", 1.5), ("window", 2.0), ("alpha_rate", math.nan), ("alpha_rate", -1)]
+    + [("alpha_rate", math.inf), ("alpha_betas", (2, 2)), ("alpha_betas", (0.9,)), ("alpha_betas", (0.9, 1))]
+    + [("alpha_betas", ("a", "b")), ("alpha_decay", -1), ("alpha_decay", math.nan), ("alpha_decay", None)],
 )
 def test_a_darts_recipe_refuses_by_name_what_it_cannot_search_by(entry, value):
-    with pytest.raises(ValueError, match=f"{entry} is {value}; expected "):
-        replace(TINY, **{entry: value})
+    recipe = object.__new__(DartsRecipe)  # as without the type checks of the tests, which refuse some of these first
+    vars(recipe).update(vars(TINY) | {entry: value})
+    with pytest.raises(ValueError, match=re.escape(f"{entry} is {value}; expected ")):
+        recipe.__post_init__()
 
 
 def test_a_warm_up_to_the_end_is_refused():
@@ -307,6 +312,11 @@ def test_a_checkpoint_of_another_search_is_refused(tmp_path):
             run(other, checkpoint=file)
     with pytest.raises(ValueError, match="search.safetensors belongs to another space"):
         run(space=MACRO, checkpoint=file)
+    with pytest.raises(ValueError, match="search.safetensors belongs to another choice of class weights"):
+        run(class_weights=torch.tensor([2.0, 0.5, 0.5]), checkpoint=file)
+    with pytest.raises(ValueError, match="search.safetensors belongs to another precision"):
+        run(precision="bf16", checkpoint=file)
+    assert run(checkpoint=str(file)).losses == found.losses
 
 
 def test_skip_dropout_loses_whole_images_and_keeps_the_mean():
@@ -358,6 +368,13 @@ def test_class_weights_reach_both_losses():
     plain, weighted = run(), run(class_weights=weights)
     assert plain.losses[0] != weighted.losses[0]
     assert not torch.equal(plain.alpha, weighted.alpha)
+
+
+def test_weights_and_labels_of_other_classes_are_refused():
+    with pytest.raises(ValueError, match="there are 2 class weights for 3 classes"):
+        run(class_weights=torch.ones(2))
+    with pytest.raises(ValueError, match="a label is 2; expected 0 to 1: there are 2 classes"):
+        search(SuperNet(CELL, 2, generator()), DATA, PARTS, TINY, generator(1))
 
 
 def test_a_loss_that_explodes_is_named():

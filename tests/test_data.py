@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from untyped import untyped
 
-from imbnas.data import DataError, class_counts, load, normalise, parse_target, shot_groups, sources
+from imbnas.data import DataError, Dataset, class_counts, load, normalise, parse_target, shot_groups, sources
 from imbnas.data import arrays as npz
 
 CIFAR = {"cifar10": {"num_classes": 10, "per_class": 5000}, "cifar100": {"num_classes": 100, "per_class": 500}}
@@ -80,7 +81,8 @@ def test_counts_fall_from_head_to_tail_and_with_the_factor(kind, factors, num_cl
 
 def test_targets_are_parsed():
     assert parse_target("exp-0.01") == ("exp", 0.01)
-    assert parse_target("step-1e-2") == ("step", 0.01)
+    assert parse_target("step-1") == ("step", 1.0)
+    assert parse_target("exp-1e-05") == ("exp", 1e-05)
     assert parse_target("balance") == ("balance", 1.0)
     assert parse_target("natural") == ("natural", 1.0)
 
@@ -89,6 +91,48 @@ def test_targets_are_parsed():
 def test_bad_targets_are_refused(text):
     with pytest.raises(ValueError, match="target|factor"):
         parse_target(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("exp-0.010", "exp-0.01"),
+        ("step-1e-2", "step-0.01"),
+        ("exp-0.01 ", "exp-0.01"),
+        ("exp-0_1", "exp-1"),
+        ("exp-1.0", "exp-1"),
+        ("exp-0.00001", "exp-1e-05"),
+        ("exp-٠.1", "exp-0.1"),
+    ],
+)
+def test_a_target_has_one_spelling_which_is_named(text, plain):
+    with pytest.raises(ValueError, match=f"write {plain} for "):
+        parse_target(text)
+
+
+@pytest.mark.parametrize("per_class", [3, 7, 49, 98, 103, 500, 5000])
+def test_the_factor_recommended_leaves_every_class_an_image(per_class):
+    with pytest.raises(ValueError, match="take a factor of at least") as refusal:
+        class_counts("exp", 0.5 / per_class, num_classes=2, per_class=per_class)
+    factor = float(str(refusal.value).split()[-1])
+    assert class_counts("exp", factor, num_classes=2, per_class=per_class) == [per_class, 1]
+    assert factor == pytest.approx(1 / per_class, rel=1e-5)
+
+
+def test_a_factor_that_rounding_makes_too_small_is_told_from_the_one_recommended():
+    """49 * (1 / 49) is 0.9999999999999999."""
+    with pytest.raises(ValueError, match="step-0.02040816326530612 of 49 .* at least 0.0204082"):
+        class_counts("step", 1 / 49, num_classes=2, per_class=49)
+
+
+def test_the_middle_class_of_a_stepped_set_is_a_head_class():
+    assert class_counts("step", 0.1, num_classes=5, per_class=100) == [100, 100, 100, 10, 10]
+
+
+@pytest.mark.parametrize("odd", [{"per_class": 100.5}, {"num_classes": 2.5}, {"per_class": 0}, {"num_classes": 1}])
+def test_classes_and_images_are_whole_numbers(odd):
+    with untyped(), pytest.raises(ValueError, match="whole numbers of at least 2 classes and 1 image"):
+        class_counts("balance", **{"num_classes": 2, "per_class": 100} | odd)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +149,27 @@ def test_bad_targets_are_refused(text):
 def test_bad_distributions_are_refused(kind, factor, words):
     with pytest.raises(ValueError, match=words):
         class_counts(kind, factor, **CIFAR["cifar100"])
+
+
+# --- in memory ---------------------------------------------------------------------------------------------------
+
+IMAGES, LABELS = torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (IMAGES.float(), LABELS, r"test_images are torch.float32 \[4, 3, 8, 8\].*expected images of 0 to 255, uint8"),
+        (IMAGES[:, :1], LABELS, r"uint8 \[4, 1, 8, 8\].*uint8 \[N, 3, H, W\]"),
+        (IMAGES, LABELS[:3], r"int64 \[3\].*each of the 4 images"),
+        (IMAGES, LABELS.float(), r"test_labels torch.float32.*int64 \[N\]"),
+        (IMAGES, LABELS + 1, "labels from 0 to 1, but they go from 1 to 2"),
+        (IMAGES, LABELS - 1, "labels from 0 to 1, but they go from -1 to 0"),
+    ],
+)
+def test_a_data_set_of_wrong_tensors_is_refused(images, labels, words):
+    with untyped(), pytest.raises(ValueError, match=f"^toy: .*{words}"):
+        Dataset("toy", IMAGES, LABELS, images, labels, ("a", "b"))
 
 
 # --- .npz files --------------------------------------------------------------------------------------------------

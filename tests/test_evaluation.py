@@ -81,6 +81,18 @@ def test_ranking_leaves_the_network_as_it_was():
     assert all(m.mode == "track" and m.momentum == 0.1 for m in net.modules() if isinstance(m, BatchNorm))
 
 
+def test_a_ranking_that_fails_leaves_the_network_as_it_was():
+    """In the stem's norm, while it has the statistics that the ranking follows."""
+    net = SuperNet(CellSpace(4, 1, 1), 3, torch.Generator().manual_seed(1)).train()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    images = drawn(4, 3, 16, 16).float()
+    net.backbone.stem[1].register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rank(net, [(3,) * 6], [images], [images], torch.tensor([0, 1, 2, 0]))
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert all(m.mode == "track" and m.momentum == 0.1 for m in net.modules() if isinstance(m, BatchNorm))
+
+
 @pytest.mark.parametrize(
     ("paths", "batches", "labels", "words"),
     [
@@ -96,6 +108,19 @@ def test_what_cannot_be_ranked_is_refused(paths, batches, labels, words):
     net, images = SuperNet(CellSpace(4, 1, 1), 3), drawn(6, 3, 16, 16).float()
     with pytest.raises(ValueError, match=words):
         rank(net, paths, [images], [images[:size] for size in batches], torch.zeros(labels, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_that_the_classifier_does_not_know_is_refused(label):
+    net, images = SuperNet(CellSpace(4, 1, 1), 3), drawn(2, 3, 16, 16).float()
+    with pytest.raises(ValueError, match=f"a label is {label}; expected 0 to 2: there are 3 classes"):
+        rank(net, [(3,) * 6], [images], [images], torch.tensor([0, label]))
+
+
+def test_single_precision_is_not_called_double():
+    net, images = SuperNet(CellSpace(4, 1, 1), 3), drawn(2, 3, 16, 16).float()
+    with pytest.raises(ValueError, match='precision is "float64", but the weights are not; expected .* net.double()'):
+        rank(net, [(3,) * 6], [images], [images], torch.tensor([0, 1]), "float64")
 
 
 def test_equal_computations_are_done_once():
@@ -128,11 +153,18 @@ def test_features_are_what_the_classifier_sees():
     assert torch.equal(logits, alone(net, path, statistics, validation))
 
 
-def test_confusion_and_groups_by_hand():
-    class Fixed(torch.nn.Module):
-        def forward(self, x):
-            return F.one_hot(x.long(), 4).float()
+class Fixed(torch.nn.Module):
+    """Predicts what it is shown, one of so many classes."""
 
+    def __init__(self, classes=4):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x):
+        return F.one_hot(x.long(), self.classes).float()
+
+
+def test_confusion_and_groups_by_hand():
     labels = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3])
     predicted = torch.tensor([0, 0, 1, 0, 2, 3, 3, 0])
     counts = confusion(Fixed(), predicted.split(3), labels, 4)
@@ -142,6 +174,37 @@ def test_confusion_and_groups_by_hand():
     assert (found.overall, found.many, found.medium, found.few) == (62.5, 100, 50, 50)
     assert (found.head, found.middle, found.tail) == (75, 50, 50)
     assert accuracy(counts, [500] * 4).few is None
+
+
+@pytest.mark.parametrize(
+    ("predicted", "labels", "words"),
+    [
+        ([4, 4, 4, 4, 4], [0, 1, 0, 0, 1], "a predicted class is 4; expected 0 to 2: there are 3 classes"),
+        ([0, 1, 2], [0, 1, 3], "a label is 3; expected 0 to 2"),
+        ([0, 1, 2], [0, 1, -1], "a label is -1; expected 0 to 2"),
+        ([0, 1, 2], [0, 1], "3 images with 2 labels: expected one label each"),
+        ([0], [0, 1], "1 images with 2 labels: expected one label each"),
+        ([], [], "0 images with 0 labels: expected .* at least one"),
+    ],
+)
+def test_answers_that_no_matrix_can_count_are_refused(predicted, labels, words):
+    shown = torch.tensor(predicted, dtype=torch.int64).split(2) if predicted else []
+    with pytest.raises(ValueError, match=words):
+        confusion(Fixed(5), shown, torch.tensor(labels, dtype=torch.int64), 3)
+
+
+@pytest.mark.parametrize(
+    ("counts", "train_counts", "words"),
+    [
+        ([[2, 0, 0], [0, 0, 0], [1, 0, 1]], [9, 9, 9], "class 1 has no test image"),
+        ([[0, 0], [0, 0]], [9, 9], "class 0 has no test image"),
+        ([[1, 0], [0, 1]], [9], "1 training counts for 2 classes; expected one per class"),
+        ([[1, 0], [0, 1]], [9, 9, 9], "3 training counts for 2 classes"),
+    ],
+)
+def test_classes_without_an_accuracy_or_a_group_are_refused(counts, train_counts, words):
+    with pytest.raises(ValueError, match=words):
+        accuracy(torch.tensor(counts), train_counts)
 
 
 def test_thirds_follow_the_training_counts():
@@ -177,3 +240,16 @@ def test_ridge_against_the_normal_equations():
     wanted = torch.cat([root * F.one_hot(labels, 4), torch.zeros(4, 4, dtype=torch.float64)])
     assert torch.allclose(found, torch.linalg.lstsq(rows, wanted).solution, atol=1e-10)
     assert torch.equal(ridge_predict(x, found), (with_one @ found).argmax(1))
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "words"),
+    [
+        ([0, 1, 2, 4], None, "a label is 4; expected 0 to 3: there are 4 classes"),
+        ([0, 1, 2, 3], torch.ones(3), "there are 3 class weights for 4 classes; expected one per class"),
+        ([0, 1, 2, 3], torch.ones(5), "there are 5 class weights for 4 classes"),
+    ],
+)
+def test_ridge_refuses_labels_and_weights_of_other_classes(labels, weights, words):
+    with pytest.raises(ValueError, match=words):
+        ridge(drawn(4, 3), torch.tensor(labels), 4, weights)

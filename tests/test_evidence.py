@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import runpy
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -295,3 +297,25 @@ def test_a_grid_says_where_its_numbers_come_from() -> None:
     assert grid.sentence() == "Profile `laptop`, `cifar10 → cifar100`, space `cell3-c16-n1`."
     assert grid.sentence("super-network", grid.of("scores")).endswith(", super-network none yet.")
     assert grid.sentence("super-network", grid.of("retrain")).endswith(", super-networks 0, 2.")
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+@pytest.mark.parametrize(
+    "module",
+    [
+        *(f"evidence.{name}" for name in ("agreement", "adapted", "brief", "darts_study", "longtailed", "probes")),
+        "play",
+    ],
+)
+def test_commands_without_arguments_refuse_them_before_they_write(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(records, "write_text", lambda path, text: pytest.fail(f"{path} was written"))
+    for argument, code in (("results/mine", 2), ("--help", 0)):
+        monkeypatch.setattr(sys, "argv", ["", argument])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_module(f"imbnas.{module}", run_name="__main__", alter_sys=True)
+        assert end.value.code == code
+    told = capsys.readouterr()
+    assert f"usage: python -m imbnas.{module} [-h]" in told.err and "arguments: results/mine" in told.err
+    assert f"python -m imbnas.{module}     " in told.out  # its docstring

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator
+from untyped import untyped
 
 from imbnas.benchmark import nasbench201
 from imbnas.evolution import Generation, Search, evolve, random_search
@@ -161,6 +162,10 @@ def test_every_path_is_scored_once_and_allowed(seed, population, share, rate, pa
 # ------------------------------------------------------------------------------------ killed, resumed
 
 
+def never(paths: list) -> list[float]:
+    raise AssertionError("scored")
+
+
 class Killed(Exception):
     pass
 
@@ -219,9 +224,6 @@ def test_a_finished_search_is_resumed_without_scoring():
     states: list = []
     finished = evolve(SMALL, additive(SMALL), seeded(6), generations=1, on_scored=states.append)
 
-    def never(paths: list) -> list[float]:
-        raise AssertionError("scored again")
-
     assert evolve(SMALL, never, seeded(0), generations=1, state=states[-1]) == finished
 
 
@@ -234,6 +236,29 @@ def test_the_state_of_another_search_is_refused():
         random_search(SMALL, additive(SMALL), seeded(6), state=states[-1])
     with pytest.raises(ValueError, match="another search: space was"):
         evolve(NB201, additive(NB201), seeded(6), generations=1, state=states[-1])
+
+
+DAMAGES = {
+    "a part is missing": lambda state: state.pop("history"),
+    "no generator": lambda state: state.update(generator="AAAA"),
+    "another space's path": lambda state: state["scored"][0][0].append(0),
+    "no path": lambda state: state["scored"][0].__setitem__(0, 7),
+    "no score": lambda state: state["scored"][0].__setitem__(1, None),
+    "a score is lost": lambda state: state["scored"].pop(0),
+    "half a generation": lambda state: state["history"][0].pop("best"),
+    "another kind": lambda state: state.update(settings=[1]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_state_is_refused_and_changes_nothing(damage):
+    states: list = []
+    evolve(SMALL, additive(SMALL), seeded(6), generations=1, on_scored=lambda state: states.append(json.dumps(state)))
+    state, generator = json.loads(states[-1]), seeded(0)
+    DAMAGES[damage](state)
+    with pytest.raises(ValueError, match="the state is damaged"):
+        evolve(SMALL, never, generator, generations=1, state=state)
+    assert torch.equal(generator.get_state(), seeded(0).get_state())
 
 
 # ---------------------------------------------------------------------------------------- bad input
@@ -269,8 +294,20 @@ def test_a_space_that_runs_out_is_refused():
         {"mutations": -1},
         {"chunk": 0},
         {"mutation_rate": 1.1},
+        {"mutation_rate": math.nan},
+        {"population": 10.5, "mutations": 2, "crossovers": 2},
+        {"parents": 2.5},
+        {"generations": 1.5},
+        {"chunk": 1.5},
+        {"state": {}},
     ],
 )
-def test_contradictory_settings_are_refused(options):
-    with pytest.raises(ValueError):
-        evolve(SMALL, additive(SMALL), seeded(0), **options)
+def test_contradictory_settings_are_refused_before_anything_is_scored(options):
+    with untyped(), pytest.raises(ValueError):
+        evolve(SMALL, never, seeded(0), **options)
+
+
+@pytest.mark.parametrize("budget", [0, 10.5])
+def test_a_budget_is_a_whole_number_of_paths(budget):
+    with untyped(), pytest.raises(ValueError, match="budget is .*: expected a whole number from 1"):
+        random_search(SMALL, never, seeded(0), budget=budget)

@@ -33,6 +33,12 @@ def test_every_font_has_every_character():
         assert wanted <= set(FT2Font(str(path)).get_charmap()), font
 
 
+@pytest.mark.parametrize("make", [glyphs.characters, glyphs.render])
+def test_other_glyphs_are_refused(make):
+    with pytest.raises(ValueError, match="'glyphs50': expected one of glyphs10, glyphs100"):
+        make("glyphs50")
+
+
 @pytest.mark.parametrize(
     ("name", "classes", "train", "test"), [("glyphs10", 10, 500, 100), ("glyphs100", 100, 200, 50)]
 )

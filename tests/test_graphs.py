@@ -2,17 +2,19 @@
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from imbnas.adaptation import train_supernet
 from imbnas.data import Batches, Dataset
 from imbnas.models import ResNet32, SuperNet, use_batch_statistics
 from imbnas.space import CellSpace, MacroSpace, Space
-from imbnas.training import Log, PathSampler, Recipe, fit, graphs
+from imbnas.training import Log, PathSampler, Recipe, fit, graphs, sgd
 from imbnas.training.graphs import RecordedStep, wanted
 from imbnas.training.pieces import PathStep, path_step
 from imbnas.training.steps import MakeStep, PlainStep
@@ -111,17 +113,56 @@ def test_a_path_in_pieces_is_trained_like_the_whole(space: Space, frozen: bool, 
     assert len(seen[0].made) > space.genes  # and not by way of ordinary steps
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", [*range(24), 51, 125])
 def test_whatever_paths_come_first_all_weights_learn(seed: int) -> None:
     """Dead nodes too: what first reaches a value may have no gradient, and what follows has."""
     few = {"seed": seed, "length": 8, "milestones": (), "reweight_from": 0}
     assert same(trained(SPACES[0], ordinary, **few)[0], trained(SPACES[0], in_pieces(), **few)[0])
 
 
-@pytest.mark.parametrize("seed", [3, 51, 19, 125])
-def test_a_value_that_a_dead_node_reached_first_has_a_gradient(seed: int) -> None:
-    few = {"seed": seed, "length": 8, "milestones": (), "reweight_from": 0}
-    assert same(trained(SPACES[0], ordinary, **few)[0], trained(SPACES[0], in_pieces(), **few)[0])
+def test_the_learning_rate_of_pieces_is_held_in_float32() -> None:
+    """0.1 in float32 is 1.5e-8 of itself too large; the rates of the other tests are powers of two, and exact."""
+    few = {"length": 30, "milestones": (), "rate": 0.1, "reweight_from": None}
+    plain, pieces = trained(SPACES[0], ordinary, **few)[0], trained(SPACES[0], in_pieces(), **few)[0]
+    states = [torch.cat([t.flatten() for t in net.state_dict().values()]) for net in (plain, pieces)]
+    assert not torch.allclose(*states, rtol=0, atol=1e-10)
+    assert torch.allclose(*states, rtol=0, atol=1e-6)
+
+
+class Always(PathSampler):
+    """Draws one path for ever."""
+
+    def __call__(self) -> tuple[int, ...]:
+        return (3, 2, 1, 3, 4, 1)
+
+
+class Filling(Recorder):
+    """Records as a GPU does: a replay fills the results anew."""
+
+    def record(self, *functions: Callable[[], Any]) -> tuple[list[Again], list[Any]]:
+        results = [(torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)) for _ in functions]
+        return [Again(partial(fill, *both)) for both in zip(functions, results, strict=True)], results
+
+
+def fill(function: Callable[[], tuple[Tensor, Tensor]], places: tuple[Tensor, Tensor]) -> None:
+    for place, value in zip(places, function(), strict=True):
+        place.copy_(value)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["pieces", "whole"])
+@pytest.mark.parametrize("recorded", [False, True], ids=["run", "recorded"])
+def test_class_weights_may_change_from_step_to_step(whole: bool, recorded: bool) -> None:
+    """At a learning rate of zero each loss is that of the network as it is, under the weights of the step."""
+    net = SuperNet(SPACES[0], CLASSES, torch.Generator().manual_seed(1)).double().train()
+    sampler, (images, labels) = Always(SPACES[0], torch.Generator()), noise().next()
+    path, optimizer = sampler(), sgd(list(net.parameters()), RECIPE)
+    given = (lambda x: net(x, path), optimizer, RECIPE, "float64")
+    step = RecordedStep(*given) if whole else PathStep(net, sampler, *given)
+    step.recorder = (Filling() if whole else Recorder()) if recorded else None
+    logits = net(images, path).detach()
+    for weights in (WEIGHTS, WEIGHTS, WEIGHTS, torch.tensor([4.0, 1.0, 0.25]), WEIGHTS):
+        loss, _ = step(images, labels, 0.0, weights)
+        assert float(loss) == pytest.approx(float(cross_entropy(logits, labels, weights.double())), rel=1e-9)
 
 
 def test_pieces_find_nesterov_and_decay_too() -> None:

@@ -95,6 +95,13 @@ def test_a_table_that_no_record_gives_is_removed(results: Path, tmp_path: Path) 
         longtailed(results / FOLDER / "longtailed.csv")
 
 
+def test_no_other_file_is_removed(results: Path) -> None:
+    mine = results / FOLDER / "mine.csv"
+    records.write_text(mine, "a,b\n")
+    main(results)
+    assert mine.read_text() == "a,b\n"
+
+
 def test_the_data_card_names_every_file_and_its_columns() -> None:
     text = (RESULTS / FOLDER / "longtailed.md").read_text()
     assert set(COLUMNS) <= set(re.findall(r"`(\w+)`", text))

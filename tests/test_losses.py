@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from untyped import untyped
 
 from imbnas.data import class_counts
 from imbnas.losses import Deferred, class_weights, combined_loss, weighted_cross_entropy, weights_for
@@ -92,11 +93,13 @@ def test_named_schemes_by_hand():
         (lambda: class_weights([3, 0]), "at least 1 image"),
         (lambda: class_weights([]), "at least 1 image"),
         (lambda: class_weights([3, 1], beta=1.0), "beta 1.0"),
+        (lambda: class_weights([math.nan, 10]), r"\[nan, 10\]: expected whole numbers"),
+        (lambda: class_weights([1.5, 10]), r"\[1.5, 10\]: expected whole numbers"),
         (lambda: weights_for([3, 1], "focal"), "'focal'.*effective, inverse, sqrt, none"),
     ],
 )
 def test_bad_input_is_named(call, words):
-    with pytest.raises(ValueError, match=words):
+    with untyped(), pytest.raises(ValueError, match=words):
         call()
 
 

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch.nn import functional as F
+from untyped import untyped
 
 from imbnas.models import BatchNorm, MixedOp, ResNet32, SubNet, SuperNet, use_batch_statistics
 from imbnas.models.operations import AveragePool
@@ -144,6 +145,26 @@ def test_bad_selections_are_refused_by_name():
         weights = torch.full((6, 5), 0.2)
         weights[2] = 0.4
         net(images(dtype=torch.float32), weights)
+
+
+@pytest.mark.parametrize("space", ["cell3-c16-n1", None])
+def test_what_is_no_space_is_refused(space):
+    with untyped(), pytest.raises(ValueError, match="expected a CellSpace or a MacroSpace"):
+        SuperNet(space, 10)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SuperNet(SPACES[0], 0),
+        lambda: SuperNet(SPACES[0], 3).reset_classifier(-1),
+        lambda: SubNet(SPACES[0], (3,) * 6, 0),
+        lambda: ResNet32(0),
+    ],
+)
+def test_a_network_has_at_least_one_class(make):
+    with pytest.raises(ValueError, match="num_classes is (0|-1): expected a whole number from 1"):
+        make()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8)])

@@ -18,12 +18,14 @@ from imbnas.evidence.power import (
     noise_of,
     paper_needs,
     power,
+    refuse_seeds,
     search_seconds,
     seed_hours,
     seeds_needed,
     stage_seconds,
     winners_sd,
 )
+from imbnas.statistics.intervals import sd_interval, t_interval
 
 
 class TestSeeds:
@@ -77,6 +79,38 @@ class TestSeeds:
     def test_power_takes_a_spread_and_a_finite_gap(self, gap: float, sd: float) -> None:
         with pytest.raises(ValueError, match=f"gap {gap}, sd {sd}: expected a finite gap, and an sd above 0"):
             power(3, gap, sd)
+
+    @pytest.mark.parametrize("confidence", [95.0, 1.0, 0.0, -0.5, math.nan])
+    def test_a_confidence_is_a_share(self, confidence: float) -> None:
+        calls = (
+            lambda: power(5, 1.0, 1.0, confidence),
+            lambda: seeds_needed(1.0, 1.0, confidence=confidence),
+            lambda: detectable(3, 1.0, confidence=confidence),
+            lambda: t_interval([1.0, 2.0, 3.0], confidence),
+            lambda: sd_interval(1.0, 3, confidence),
+        )
+        for call in calls:
+            with pytest.raises(ValueError, match=f"confidence is {confidence}: expected a share between 0 and 1"):
+                call()
+
+    @pytest.mark.parametrize("wanted", [0.01, 0.04, 1.0, 2.0, math.nan])
+    def test_a_power_lies_between_chance_and_certainty(self, wanted: float) -> None:
+        with pytest.raises(ValueError, match=f"power {wanted}: expected sd from 0, power above 0.05 and below 1"):
+            detectable(3, 1.0, wanted)
+
+    def test_a_gap_may_be_hundreds_of_standard_deviations(self) -> None:
+        """The edge of t with one degree of freedom is 636.6 for 99.9 % (printed tables)."""
+        gap = detectable(2, 1.0, confidence=0.999)
+        assert gap > 100 and power(2, gap, 1.0, 0.999) == pytest.approx(0.8, abs=1e-6)
+
+    @pytest.mark.parametrize("seeds", [0, -1, 2.5, math.nan, math.inf])
+    def test_seeds_are_counted(self, seeds: float) -> None:
+        with pytest.raises(ValueError, match=f"seeds is {seeds}: expected a whole number, at least 1"):
+            refuse_seeds(seeds)
+        if isinstance(seeds, int):
+            for call in (power, lambda *given: detectable(*given[::2])):
+                with pytest.raises(ValueError, match="expected a whole number"):
+                    call(seeds, 1.0, 1.0)
 
 
 class TestNoise:

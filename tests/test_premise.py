@@ -46,6 +46,15 @@ class TestAgreement:
         third = np.array([1 / 3])
         assert partial_tau(third, third, third)[0] == pytest.approx(2 / math.pi * 0.339837, abs=1e-5)
 
+    def test_taus_that_no_three_variables_have_leave_nothing(self) -> None:
+        """Three normal variables have these correlations where their matrix has no negative eigenvalue."""
+        assert math.isnan(partial_tau(0.9, 0.9, -0.9)) and partial_tau(1.0, 0.5, 0.5) == pytest.approx(1)
+        triples = np.random.default_rng(0).uniform(-1, 1, (500, 3))
+        for taus in triples:
+            both, one, other = np.sin(np.pi / 2 * taus)
+            least = np.linalg.eigvalsh([[1, both, one], [both, 1, other], [one, other, 1]])[0]
+            assert math.isnan(partial_tau(*taus)) == (least < 0)
+
     def test_what_cost_explains_is_gone(self) -> None:
         """Two normal variables that have nothing but a third in common, correlated with it by 0.8 and 0.6."""
         taus = [np.array([tau_of(r)]) for r in (0.48, 0.8, 0.6)]

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from imbnas import profiles, records
@@ -102,3 +103,28 @@ def test_a_table_of_nothing_is_not_written(tmp_path: Path):
         records.write(tmp_path / "retrain.json", "retrain", config, {}, {})
         assert stopped(str(tmp_path), str(table)).startswith(f"{tmp_path / 'retrain.json'} lacks the entry '{missing}'")
     assert not table.exists()
+
+
+def test_a_table_goes_into_a_file_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert stopped("records", str(tmp_path)) == f"{tmp_path} is a folder: name a file in it, as {tmp_path}/table.csv"
+    runs = pd.DataFrame([{"procedure": "P0", "target": "balance", "seed": 0, "path": "0", "accuracy": 90.0}])
+    monkeypatch.setattr(table2, "retrainings", lambda found: runs)
+    (tmp_path / "file").touch()
+    assert stopped(str(tmp_path), str(tmp_path / "file" / "table.csv")).startswith(
+        f"{tmp_path / 'file' / 'table.csv'} can't be written ("
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_papers_search_scores_as_many_paths_whether_evolved_or_drawn() -> None:
+    """50 at first and 50 in each of 20 generations; evolution is given what `evolve` takes, and nothing else."""
+    search = profiles.load("paper").search
+    assert search.budget == 1050
+    assert search.evolution == {
+        "generations": 20,
+        "population": 50,
+        "crossovers": 25,
+        "mutations": 25,
+        "mutation_rate": 0.1,
+        "parents": 10,
+    }

@@ -1,6 +1,7 @@
 """Numbers bound to records: how they are read and rewritten, and that those of the book are true."""
 
 import json
+import os
 from pathlib import Path
 
 import nbformat
@@ -64,6 +65,44 @@ def test_rewrites_a_notebook_and_leaves_the_rest(results: Path, tmp_path: Path) 
     prose.rewrite(page, results)
     assert prose.prose(page) == [text.replace("12.3", "42.5")]
     assert nbformat.read(page, as_version=4).cells[1].source == "x = 12.3"
+
+
+@pytest.fixture
+def page(results: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only document of a project of its own, with one number that is out of date."""
+    (results / "results").mkdir()
+    (results / "run-s1.json").rename(results / "results" / "run-s1.json")
+    page = results / "README.md"
+    page.write_text("P1 reaches 12.3<!-- run-s1.json results/test/overall .1f --> %.")
+    monkeypatch.setattr(prose, "ROOT", results)
+    return page
+
+
+def test_a_misspelt_option_rewrites_nothing(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = page.read_text()
+    for words, status in ((["--chek"], 2), (["README.md"], 2)):
+        monkeypatch.setattr("sys.argv", ["prose.py", *words])
+        with pytest.raises(SystemExit) as ended:
+            prose.main()
+        assert ended.value.code == status and page.read_text() == before
+    monkeypatch.setattr("sys.argv", ["prose.py", "--check"])
+    assert prose.main() == 1 and page.read_text() == before
+    assert "README.md: 12.3 should be 42.5" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["prose.py"])
+    assert prose.main() == 0 and "42.5<!--" in page.read_text()
+
+
+def test_a_page_is_rewritten_whole_or_not_at_all(page: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError("No space left on device")
+
+    before, beside = page.read_text(), sorted(results.iterdir())
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        prose.rewrite(page, results / "results")
+    assert page.read_text() == before and sorted(results.iterdir()) == beside
 
 
 @pytest.mark.parametrize("page", prose.documents(), ids=lambda path: path.name)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from imbnas import records
 from imbnas.evidence.paths import (
     YARDSTICKS,
     among_random,
@@ -17,11 +18,12 @@ from imbnas.evidence.paths import (
     retrained_and_scored,
     retrained_paths,
 )
-from imbnas.evidence.quality import PAIRS, blind_regret, crossed, differences, judged, quality, repeatability
+from imbnas.evidence.quality import PAIRS, blind_regret, crossed, differences, judged, quality, repeatability, two_sided
 from imbnas.evidence.spread import retrained_spread
 from imbnas.evidence.verdicts import among_random_in_words
 from imbnas.statistics.bootstrap import bootstrap_draws
 from imbnas.statistics.intervals import holm, pooled_sd, sd_interval
+from imbnas.statistics.regret import expected_regret
 
 
 def path_record(
@@ -146,6 +148,28 @@ class TestQuality:
         every = [max(MIXED) - max(chosen) for chosen in combinations(MIXED, 5)]
         assert blind_regret(truth) == pytest.approx(np.mean(every))
 
+    @pytest.mark.parametrize(("count", "left"), [(5, 0.0), (3, 0.0), (1, 0.0), (0, math.nan)])
+    def test_blind_regret_of_no_more_paths_than_are_drawn(self, count: int, left: float) -> None:
+        assert blind_regret(pd.Series(MIXED[:count], dtype=float)) == pytest.approx(left, nan_ok=True)
+
+    @pytest.mark.parametrize("top", [1, 2, 3, 5, 6, 9])
+    def test_regret_of_equal_scores_is_the_mean_over_all_choices(self, top: int) -> None:
+        """Two are surely among the first, five compete; in whatever order the rows stand."""
+        scores, truths = np.array([7.0, 7, 3, 3, 3, 3, 3, 1, 0, 0]), np.array(MIXED)
+        rows = list(zip(scores, truths, strict=True))
+        losses = [max(MIXED) - max(truth for _, truth in chosen) for chosen in combinations(rows, top)
+                  if sum(score for score, _ in chosen) == sum(sorted(scores)[-top:])]  # fmt: skip
+        for order in (np.arange(10), np.arange(10)[::-1], np.random.default_rng(0).permutation(10)):
+            assert expected_regret(scores[order], truths[order], top) == pytest.approx(np.mean(losses))
+
+    def test_ties_are_broken_by_lot(self) -> None:
+        scores = [9.0, 5.0, 5.0, 5.0, 5.0, 5.0, 1.0, 1.0, 1.0, 0.0]  # one sure, four places for five
+        truth = [0.0, 1.0, 1.0, 1.0, 1.0, 9.0, 2.0, 3.0, 4.0, 5.0]  # the best of all is one of these five
+        for order in (list(range(10)), list(range(9, -1, -1))):
+            found = [*paths([truth[place] for place in order]), scores_record("P1", [scores[p] for p in order])]
+            # four of five are drawn: the best is left out in one of five choices, which loses 9 - 1 points
+            assert quality(found, 10).regret[0] == pytest.approx(8 / 5)
+
     def test_only_paths_that_were_retrained_count(self) -> None:
         scores = scores_record("P1", [*UP, 99.0, 98.0])
         assert quality([*paths(UP), scores]).iloc[0].tau == pytest.approx(1.0)
@@ -239,6 +263,17 @@ class TestDifferences:
         assert row.p == pytest.approx(max(2 * min(sides), 2 / 200))
         assert row.paths == 10
 
+    def test_draws_without_a_tau_do_not_count_for_p(self) -> None:
+        """The second ranking tells one path from nine: a draw without that path has no tau, and says nothing."""
+        first, second, truth = np.array(MIXED), np.array([*[0.0] * 9, 1.0]), np.array(UP)
+        row = differences([*paths(UP), scores_record("P1", MIXED), scores_record("P0", list(second))],
+                          [("P1", "P0")], 300).iloc[0]  # fmt: skip
+        draws = [draw for draw in bootstrap_draws(10, 300) if 0 < (draw == 9).sum() < 10]
+        gaps = [kendalltau(first[d], truth[d]).statistic - kendalltau(second[d], truth[d]).statistic for d in draws]
+        assert 150 < len(gaps) < 250
+        assert row.p == pytest.approx(2 * min(np.mean(np.array(gaps) <= 0), np.mean(np.array(gaps) >= 0)))
+        assert math.isnan(two_sided(np.full(3, math.nan)))
+
 
 class TestWhatSizeExplains:
     def test_a_ranking_that_knows_the_size_alone_has_nothing_left(self) -> None:
@@ -263,7 +298,13 @@ class TestWhatSizeExplains:
 
     def test_the_cap_is_that_of_the_searches(self) -> None:
         searches = [{"stage": "search", "results": {"max_cost": cost}} for cost in (10, 12)]
-        assert largest_allowed([*searches, path_record(0, 1.0)]) == 12 and largest_allowed([]) == np.inf
+        assert largest_allowed([*searches, path_record(0, 1.0)]) == pytest.approx(12, rel=1e-4)
+        assert largest_allowed([]) == np.inf
+
+    def test_a_path_that_costs_as_much_as_the_cap_is_allowed(self) -> None:
+        """A record holds six digits of the cap: 27419900 of 27419914. The next path, of 27420938, is not."""
+        cap = largest_allowed([{"stage": "search", "results": records.plain({"max_cost": 27_419_914.0})}])
+        assert 27_419_914 <= cap < 27_420_938
 
 
 def test_holms_correction_by_hand() -> None:

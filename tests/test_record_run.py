@@ -19,7 +19,7 @@ import record_run
 import torch
 import yaml
 
-from imbnas import records
+from imbnas import names, records
 from imbnas.benchmark import nasbench201
 from imbnas.evidence import probes
 from imbnas.space import parse_space
@@ -155,6 +155,11 @@ class TestPlan:
         steps = record_plan.by_value("smoke", [0])
         assert all(not need.startswith("data/") for step in steps for need in step["needs"])
 
+    def test_names_are_those_of_everywhere(self) -> None:
+        """Targets in an order of their own; what is compared and adapted as Table 2 has it."""
+        assert sorted(record_plan.TARGETS) == sorted(names.TARGETS)
+        assert record_plan.ADAPTED == ("P1", "P2", "P3") and record_plan.COMPARED == ("control", "P1-random")
+
     def test_stages_of_an_unwritten_chapter_are_left_out(self) -> None:
         written = {"command": ["-m", "papermill", "book/06-p0.ipynb"]}
         assert record_plan.can_run(written)
@@ -230,6 +235,36 @@ class TestSlice:
         machine.slice("--at-once", "3", "--seconds", "120")
         order = (machine.work / "order").read_text().split()
         assert sorted(order[:2]) == ["a", "b"] and order[2:] == ["begin", "end", "c"]
+
+    @pytest.mark.parametrize(
+        "option",
+        [("--at-once", "0"), ("--streams", "0"), ("--seconds", "nan"), ("--seconds", "inf"), ("--seconds", "0")],
+    )
+    def test_options_that_would_run_nothing_are_refused(self, machine: Machine, option: tuple[str, str]) -> None:
+        machine.plan(leaving("a"))
+        said = self.refused(machine, 2, *option)
+        assert f"argument {option[0]}: '{option[1]}'; expected" in said
+
+    @pytest.mark.parametrize(
+        ("plan", "what"),
+        [
+            ('{"st', "is damaged"),
+            ("3", "is damaged"),
+            ('{"profile": "paper"}', "lacks steps, taken, data"),
+            ('{"steps": [], "taken": {}}', "lacks data"),
+        ],
+    )
+    def test_a_damaged_plan_is_named(self, machine: Machine, plan: str, what: str) -> None:
+        (machine.pack / "plan.json").write_text(plan)
+        said = self.refused(machine, 1)
+        assert said.startswith(f"{machine.pack / 'plan.json'} {what}") and len(said.splitlines()) == 1
+        assert said.endswith("copy it again, or make the pack anew\n")
+
+    def refused(self, machine: Machine, status: int, *options: str) -> str:
+        """What a slice says that must not begin."""
+        run = machine.run(str(machine.out), *options)
+        assert run.returncode == status and not machine.out.exists()
+        return run.stderr
 
     def test_a_failure_is_told_and_the_rest_goes_on(self, machine: Machine) -> None:
         machine.plan(step("bad", "raise SystemExit('no such target')"), leaving("good"))
@@ -467,13 +502,15 @@ class TestStreams:
             [stage(procedure=name) for name in ("P0", "slow")], machine.work, 60, 1, time.monotonic(), 2
         )
         part.fill()
-        while not (told := part.collect()):
-            time.sleep(0.05)
-        assert [(step["name"], state) for step, state in told] == [("P0", "finished")]
-        assert part.collect() == []
-        assert len(part.running) == 1
-        part.kill()
-        assert [(step["name"], state) for step, state in part.collect()] == [("slow", "unfinished")]
+        try:
+            while not (told := part.collect()):
+                time.sleep(0.05)
+            assert [(step["name"], state) for step, state in told] == [("p P0", "finished")]
+            assert part.collect() == []
+            assert len(part.running) == 1
+        finally:
+            part.kill()
+        assert [(step["name"], state) for step, state in part.collect()] == [("p slow", "unfinished")]
 
     def test_what_does_not_stop_is_killed_as_a_whole(self, machine: Machine) -> None:
         """What one of its steps has left by then counts."""

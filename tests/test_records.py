@@ -1,8 +1,11 @@
 """Records and profiles: written whole, read back, refused by name when damaged."""
 
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,6 +60,8 @@ def test_faulty_records_are_named(tmp_path):
         "edited.json": (text.replace('"seed": 0', '"seed": 7'), "identity differs"),
         "short.json": (json.dumps({"schema": 1}), "lacks stage"),
         "list.json": ("[]", "schema list"),
+        "null.json": (json.dumps(json.loads(text) | {"results": None}), "has no entries in results"),
+        "rows.json": (json.dumps(json.loads(text) | {"config": [], "cost": 3}), "has no entries in config, cost"),
     }
     for name, (content, message) in faults.items():
         (tmp_path / name).write_text(content)
@@ -72,6 +77,58 @@ def test_numbers_that_are_not_finite_never_reach_a_record(tmp_path):
     with pytest.raises(ValueError, match="finite"):
         write(tmp_path, "nan.json", value=float("nan"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        (float("nan"), ValueError, "nan can't go into a record"),
+        (np.float32("inf"), ValueError, "inf can't go into a record"),
+        (Path("a"), TypeError, "is a PosixPath; expected text, numbers"),
+        (torch.ones(2), TypeError, "is a Tensor; expected text, numbers"),
+        (np.ones(2), TypeError, "is a ndarray; expected text, numbers"),
+    ],
+)
+@pytest.mark.parametrize("block", ["config", "results", "cost"])
+def test_what_can_not_go_into_a_record_is_named_by_its_place(tmp_path, block, value, kind, message):
+    blocks = {"config": {}, "results": {}, "cost": {}} | {block: {"deep": {"a": [1.0, value]}}}
+    with pytest.raises(kind, match=rf"^{block}\.deep\.a\.1:? {message}"):
+        records.write(tmp_path / "a.json", "stage", **blocks)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numpys_numbers_are_pythons_in_a_record(tmp_path):
+    results = {"count": np.int64(3), "rate": np.float32(0.1), "sure": np.bool_(True), "third": np.float64(1 / 3)}
+    written = records.write(tmp_path / "a.json", "stage", {"seed": np.int64(7)}, results, {})
+    assert records.read_one(tmp_path / "a.json") == written
+    assert written["results"] == {"count": 3, "rate": 0.1, "sure": True, "third": 0.333333}
+    assert written["identity"] == records.identity({"seed": 7})
+
+
+def test_a_path_may_be_a_text(tmp_path):
+    written = records.write(f"{tmp_path}/a.json", "stage", {}, {}, {})
+    assert records.read_one(f"{tmp_path}/a.json") == written
+
+
+def test_what_would_be_in_a_records_way_is_told_before(tmp_path):
+    file, config = tmp_path / "new" / "a.json", {"data": "/a/mine.npz", "recipe": Recipe(3, 0.1)}
+    records.refuse_unwritable(file, config)
+    assert not file.parent.exists()
+    records.write(file, "stage", config, {}, {})
+    records.refuse_unwritable(file, config)
+    with pytest.raises(records.RecordError, match="is a record of data /a/mine.npz, this one is of /b/mine.npz"):
+        records.refuse_unwritable(file, config | {"data": "/b/mine.npz"})
+    with pytest.raises(records.RecordError, match="a.json is a file: name a folder that can be made"):
+        records.refuse_unwritable(file / "b.json", config)
+    file.write_text('{"a"')
+    with pytest.raises(records.RecordError, match="a.json is damaged .*: delete it and run its stage again"):
+        records.refuse_unwritable(file, config)
+
+
+def test_a_folder_that_can_not_be_written_is_told_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda place, mode: False)  # whoever runs the tests may write everywhere
+    with pytest.raises(records.RecordError, match=f"records go to {tmp_path}/new, but {tmp_path} can't be written"):
+        records.refuse_unwritable(tmp_path / "new" / "a.json", {})
 
 
 def test_curves_are_csv(tmp_path):

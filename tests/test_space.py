@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import Generator, nn
+from untyped import untyped
 
 from imbnas.models import SubNet
 from imbnas.space import CellSpace, MacroSpace, median_cost, parse_space
@@ -160,6 +161,20 @@ def test_unknown_spaces_are_refused(name):
         parse_space(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("cell3-c016-n1", "cell3-c16-n1"),
+        ("cell03-c16-n1", "cell3-c16-n1"),
+        ("cell3-c١٦-n1", "cell3-c16-n1"),
+        ("macro-w32-4-4-04", "macro-w32-4-4-4"),
+    ],
+)
+def test_a_space_has_one_spelling_which_is_named(name, plain):
+    with pytest.raises(ValueError, match=f"expected {plain}$"):
+        parse_space(name)
+
+
 # ------------------------------------------------------------------------------------------- drawing
 
 
@@ -234,7 +249,7 @@ def test_cost_equals_the_published_extremes(operation, num_classes, macs, params
 
 def measured_cost(space, path, num_classes: int, image_size: int) -> tuple[int, int]:
     """What a forward pass of the real network multiplies, and what an optimiser would train."""
-    net, macs = SubNet(space, path, num_classes), 0
+    net, macs = SubNet(space, path, num_classes).eval(), 0
 
     def count(module, inputs, output):
         nonlocal macs
@@ -250,11 +265,28 @@ def measured_cost(space, path, num_classes: int, image_size: int) -> tuple[int, 
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
-@pytest.mark.parametrize("image_size", [32, 64])
+@pytest.mark.parametrize("image_size", [8, 28, 30, 32, 33, 64])
 def test_cost_is_what_the_network_has(space, image_size):
     path = tuple(gene % space.choices for gene in range(1, space.genes + 1))  # every operation, no dead node
     cost = space.cost(path, num_classes=7, image_size=image_size)
     assert (cost.macs, cost.params) == measured_cost(space, path, 7, image_size)
+
+
+@pytest.mark.parametrize("odd", [{"num_classes": 0}, {"num_classes": -5}, {"image_size": 0}, {"image_size": 16.5}])
+@pytest.mark.parametrize("space", [NB201, MacroSpace()], ids=lambda space: space.name)
+def test_what_costs_nothing_is_refused(space, odd):
+    with untyped(), pytest.raises(ValueError, match=f"{next(iter(odd))} is .*: expected a whole number"):
+        space.cost((1,) * space.genes, **odd)
+
+
+def test_images_too_small_for_the_macro_space_have_no_cost():
+    """The network itself refuses them, too: the last pooling has nothing to pool."""
+    space = MacroSpace(width=8, layers=(1, 1, 1))
+    assert measured_cost(space, (1, 1, 1), 7, 7) == tuple(vars(space.cost((1, 1, 1), 7, 7)).values())
+    with pytest.raises(RuntimeError):
+        measured_cost(space, (1, 1, 1), 7, 6)
+    with pytest.raises(ValueError, match="image_size is 6: expected a whole number from 7"):
+        space.cost((1, 1, 1), 7, 6)
 
 
 def test_half_of_all_paths_cost_less_than_the_median():
@@ -272,8 +304,13 @@ def test_half_of_all_paths_cost_less_than_the_median():
         lambda: CellSpace(cells=0),
         lambda: MacroSpace(width=31),
         lambda: MacroSpace(layers=(4, 0, 4)),
+        lambda: MacroSpace(layers=(4, 4)),
+        lambda: CellSpace(16.0, 1, 3),
+        lambda: CellSpace(16, 1, 3.0),
+        lambda: MacroSpace(width=32.0),
+        lambda: MacroSpace(layers=(4, 4.0, 4)),
     ],
 )
 def test_impossible_spaces_are_refused(make):
-    with pytest.raises(ValueError, match="expected"):
+    with untyped(), pytest.raises(ValueError, match="expected"):
         make()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from untyped import untyped
 
 from imbnas.data import Dataset, class_counts, load, parse_target, split
 from imbnas.data.sources import data_folder
@@ -127,6 +128,12 @@ def test_a_class_with_one_image_keeps_it_for_training():
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("seed", [None, [0, 1], 1.5, -1, 2**32])
+def test_a_seed_is_a_whole_number_from_0(seed):
+    with untyped(), pytest.raises(ValueError, match="expected a whole number from 0"):
+        split(toy([30, 30]), "balance", seed=seed)
 
 
 # --- the real data, where IMBNAS_DATA points at it --------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 import statistics
 import time
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -52,7 +54,7 @@ def test_one_column_of_the_grid_leaves_its_records(tmp_path, tiny):
 
 def test_a_stage_stopped_by_max_seconds_continues_to_the_same_record(tmp_path, tiny):
     whole = stages.supernet(run(tmp_path / "whole"))
-    stopped = run(tmp_path / "parts", max_seconds=0.0)
+    stopped = run(tmp_path / "parts", max_seconds=1e-9)
     stops = 0
     while True:
         try:
@@ -100,7 +102,7 @@ def test_a_search_stopped_between_generations_continues_to_the_same_record(tmp_p
     stops = 0
     while True:
         try:
-            parts = stages.search(run(tmp_path / "b", max_seconds=0.0), "P0")
+            parts = stages.search(run(tmp_path / "b", max_seconds=1e-9), "P0")
             break
         except stages.Unfinished:
             stops += 1
@@ -209,6 +211,51 @@ def test_bad_input_is_refused_at_the_door(tmp_path, tiny):
         run(tmp_path, target="exp-1.5")
     with pytest.raises(ValueError, match='procedure is "P4"'):
         stages.search(run(tmp_path), "P4")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("seed", "0", "a whole number from 0"),
+        ("seed", -1, "a whole number from 0"),
+        ("seed", 1.5, "a whole number from 0"),
+        ("seed", None, "a whole number from 0"),
+        ("seed", [0, 1], "a whole number from 0"),
+        ("seed", np.int64(0), "a whole number from 0"),
+        ("split_seed", 1.0, "a whole number from 0"),
+        ("split_seed", True, "a whole number from 0"),
+        ("max_seconds", "3", "seconds, more than 0"),
+        ("max_seconds", 0, "seconds, more than 0"),
+        ("target", ["balance"], "text"),
+    ],
+)
+def test_a_run_is_of_parameters_of_their_kind(tmp_path, name, value, expected):
+    """The rules of `Run` alone: the type checks of these tests would come before them."""
+    one = run(tmp_path)
+    object.__setattr__(one, name, value)
+    with pytest.raises(ValueError, match=rf"^{name} is {re.escape(repr(value))}; expected {expected}$"):
+        one.__post_init__()
+
+
+IN_THE_WAY = {
+    "supernet-s0": stages.supernet,
+    "search-P1-exp-0.01-s0": lambda run: stages.search(run, "P1"),
+    "scores-P0-s0": lambda run: stages.score_paths(run, "P0"),
+    "scores-P1-exp-0.01-s0": lambda run: stages.score_paths(run, "P1"),
+    "gate-exp-0.01-s0": stages.gate,
+    "path-00-exp-0.01-s0": lambda run: stages.retrain_path(run, 0),
+    "baseline-resnet32-ce-exp-0.01-s0": lambda run: stages.baseline(run, "resnet32-ce"),
+}
+
+
+@pytest.mark.parametrize(("name", "stage"), IN_THE_WAY.items(), ids=list(IN_THE_WAY))
+def test_a_damaged_record_in_the_way_is_refused_at_the_door(tmp_path, tiny, name, stage):
+    one = run(tmp_path)
+    one.folder.mkdir(parents=True)
+    (one.folder / f"{name}.json").write_text('{"a"')
+    with pytest.raises(records.RecordError, match=f"{name}.json is damaged .*: delete it and run its stage again"):
+        stage(one)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_what_is_missing_is_named_with_the_line_that_makes_it(tmp_path, tiny):

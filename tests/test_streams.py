@@ -1,6 +1,7 @@
 """Stages side by side: on a GPU as streams of one process, elsewhere one after the other."""
 
 import contextvars
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +55,31 @@ def test_what_fails_stops_no_other_and_all_is_told(gpu: None, capsys: pytest.Cap
     with pytest.raises(ValueError, match="a bad path"):
         side_by_side([*jobs, noting(seen, 2)])
     assert sorted(seen) == [1, 2] and capsys.readouterr().out == "ValueError: another\n"
+
+
+def test_an_interrupt_waits_for_what_runs_and_begins_no_other(gpu: None) -> None:
+    begun: list[int] = []
+    ended: list[int] = []
+
+    def job(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.4)
+        ended.append(number)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side([partial(job, number) for number in range(3 * STREAMS)])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert sorted(begun) == sorted(ended) == list(range(STREAMS))
+    time.sleep(0.1)
+    assert len(begun) == STREAMS
 
 
 def test_beside_others_no_kernels_are_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import torch
 
-from imbnas import records, stages
+from imbnas import play, records, stages
 from imbnas.profiles import Scoring
 from imbnas.stages import batch, study, truth, validity
 from imbnas.stages.landscape import Budget, best_so_far, landscape, published, repeat, summary, with_noise
@@ -109,6 +110,42 @@ def in_parts(stage: Callable[..., dict], *arguments: str, **options: str) -> tup
     raise AssertionError("it never ends")
 
 
+DOORS = {  # what each would begin with, and what it leaves
+    "validity": ("begin", lambda out: validity("tiny", out=out), "validity/tiny-s0"),
+    "truth": ("load_target", lambda out: truth("tiny", "P1", out=out), "probes/tiny-P1-balance-s0"),
+    "darts": ("load_target", lambda out: stages.darts("first-order", out=out), "darts/first-order-s0"),
+    "landscape": ("repeat", lambda out: landscape(2, 2, out), "search/true-landscape"),
+}
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_damaged_record_in_the_way_is_refused_at_the_door(
+    name: str, tmp_path: Path, tiny_arm: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beginning, stage, leaves = DOORS[name]
+    monkeypatch.setattr(import_module(f"imbnas.stages.{name}"), beginning, lambda *_, **__: pytest.fail("it began"))
+    file = tmp_path / f"{leaves}.json"
+    file.parent.mkdir()
+    file.write_text('{"a"')
+    with pytest.raises(records.RecordError, match=f"{leaves}.json is damaged .*: delete it and run its stage again"):
+        stage(str(tmp_path))
+
+
+def test_what_would_be_in_the_way_of_play_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(play, "FOLDER", tmp_path)
+    monkeypatch.setattr(play, "train_source", lambda: pytest.fail("it began"))
+    monkeypatch.setattr(play, "retrain", lambda *_: pytest.fail("it began"))
+    threads = torch.get_num_threads()
+    for name, stage in (
+        ("supernet-s0", play.main),
+        ("retrained-exp-0.01", lambda: play.write_retrained("exp-0.01")),
+    ):
+        (tmp_path / f"{name}.json").write_text('{"a"')
+        with pytest.raises(records.RecordError, match=f"{name}.json is damaged"):
+            stage()
+    torch.set_num_threads(threads)
+
+
 def test_an_arm_in_parts_leaves_the_same_record_and_knows_what_it_cost(tmp_path: Path, tiny_arm: None) -> None:
     whole = validity("tiny", out=str(tmp_path / "whole" / "results"))
     parts, stops = in_parts(validity, "tiny", out=str(tmp_path / "parts" / "results"))
@@ -159,8 +196,6 @@ def test_curves_follow_the_holder_of_the_best_score() -> None:
 
 
 def test_noise_is_the_same_for_a_path_all_along_and_has_its_size() -> None:
-    import torch
-
     truth = published("cifar10")
     noisy = with_noise(truth, 2.0, torch.Generator().manual_seed(0))
     errors = np.array([noisy[path] - value for path, value in truth.items()])

@@ -1,6 +1,9 @@
 """The tools behind make: chapters are run beside the committed ones, bad input gets one clear line."""
 
 import argparse
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -83,3 +86,21 @@ def test_a_plot_gets_a_palette_and_a_photograph_keeps_its_colours(tmp_path: Path
         with Image.open(path) as saved:
             assert saved.mode == ("P" if name == "plot" else "RGB")
             assert (np.asarray(saved.convert("RGB")) == pixels).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("grid.py", "profile=smoke", "seeds=a"), 2, "seeds 'a' are not whole numbers"),
+        (("record_merge.py", "nowhere"), 1, "nowhere has no slice.json"),
+        (("record_pack.py", "--profile", "smoke"), 2, "arguments are required"),
+        (("prose.py", "--chek"), 2, "unrecognized arguments: --chek"),
+    ],
+)
+def test_a_tool_is_called_as_its_docstring_says(words: tuple[str, ...], status: int, said: str, tmp_path: Path) -> None:
+    """Outside `make`, which puts the library on Python's path, and from anywhere."""
+    name, *options = words
+    command = [sys.executable, Path(grid.__file__).parent / name, *options]
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True)
+    assert run.returncode == status and said in run.stderr

@@ -90,11 +90,22 @@ def test_deferred_weights_begin_with_their_epoch():
         ({"momentum": 1}, "momentum is 1; expected a number from 0 to below 1"),
         ({"weight_decay": -1e-4}, "weight_decay is -0.0001"),
         ({"clip": 0}, "clip is 0; expected a number above 0, or None"),
+        ({"nesterov": True, "momentum": 0}, "nesterov is True; expected False without momentum"),
+        ({"shape": "constant", "milestones": (3,)}, r'milestones is \(3,\); expected none with the shape "constant"'),
+        ({"shape": "cosine", "milestones": (3,)}, r'milestones is \(3,\); expected none with the shape "cosine"'),
+        ({"batch_size": 1.5}, "batch_size is 1.5; expected a whole number"),
+        ({"length": "3"}, 'length is "3"; expected a number'),
+        ({"rate": None}, "rate is None; expected a number"),
+        ({"clip": "5"}, 'clip is "5"; expected a number'),
+        ({"milestones": 3}, "milestones is 3; expected a tuple of numbers"),
+        ({"milestones": ("3",)}, "milestones is .*; expected a tuple of numbers"),
     ],
 )
 def test_a_recipe_refuses_by_name_what_nobody_can_train_by(fault, message):
+    recipe = object.__new__(Recipe)  # as without the type checks of the tests, which refuse some of these first
+    vars(recipe).update(vars(Recipe(10, 0.1)) | fault)
     with pytest.raises(ValueError, match=message):
-        Recipe(**({"length": 10, "rate": 0.1} | fault))
+        recipe.__post_init__()
 
 
 def test_moments_at_the_ends_and_parts_of_epochs_are_a_recipe():
@@ -187,6 +198,80 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
             run(other, checkpoint=file)
 
 
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("network", {"channels": 8}),
+        ("choice of parameters", {"parameters": lambda net: list(net.classifier.parameters())}),
+        ("choice of class weights", {"weights": torch.tensor([1.0, 2.0, 4.0])}),
+        ("choice of class weights", {"weights": None}),
+        ("precision", {"precision": "bf16"}),
+        ("choice of generators", {"generators": {}}),
+        ("choice of generators", {"generators": {"paths": torch.Generator(), "noise": torch.Generator()}}),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, what, changes):
+    """Its file is given as text, which will do."""
+
+    def train(channels=4, parameters=lambda net: None, **options):
+        _, _, batches = prepared()
+        space = CellSpace(channels, 1, 1)
+        net = SuperNet(space, 3, torch.Generator().manual_seed(1)).train()
+        sampler = PathSampler(space, torch.Generator().manual_seed(2))
+        options = {"weights": torch.ones(3), "generators": {"paths": sampler.generator}} | options
+        recipe, file = Recipe(2, 0.05, unit="steps", reweight_from=0), str(tmp_path / "training.safetensors")
+        return fit(
+            net, lambda x: net(x, sampler()), batches, recipe, parameters=parameters(net), checkpoint=file, **options
+        )
+
+    assert train() == train()
+    with pytest.raises(ValueError, match=f"training.safetensors belongs to another {what}: delete it, or give"):
+        train(**changes)
+
+
+def test_a_checkpoint_that_does_not_say_whose_it_is_is_refused(tmp_path):
+    file, recipe = tmp_path / "training.safetensors", Recipe(2, 0.05, unit="steps")
+    run(recipe, checkpoint=file)
+    tensors, card = load_tensors(file)
+    save_tensors(file, tensors, {name: card[name] for name in ("progress", "recipe")})
+    with pytest.raises(ValueError, match="training.safetensors belongs to another network"):
+        run(recipe, checkpoint=file)
+
+
+@pytest.mark.parametrize(
+    ("classes", "weights", "words"),
+    [
+        (2, None, "a label is 2; expected 0 to 1: there are 2 classes"),
+        (3, torch.ones(2), "there are 2 class weights for 3 classes; expected one per class"),
+        (3, torch.ones(4), "there are 4 class weights for 3 classes"),
+    ],
+)
+def test_labels_and_weights_of_other_classes_are_refused_before_the_first_step(classes, weights, words):
+    _, sampler, batches = prepared()
+    net, steps = SuperNet(SPACE, classes), []
+    recipe = Recipe(4, 0.1, unit="steps", reweight_from=2)
+    with pytest.raises(ValueError, match=words):
+        fit(net, lambda x: net(x, sampler()), batches, recipe, weights=weights, on_step=steps.append)
+    assert not steps
+
+
+def test_too_few_weights_are_found_out_by_the_labels_of_a_network_without_a_classifier():
+    _, _, batches = prepared()
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3))
+    with pytest.raises(ValueError, match="a label is 2; expected 0 to 1"):
+        fit(net, net, batches, Recipe(4, 0.1, unit="steps", reweight_from=2), weights=torch.ones(2))
+
+
+def test_single_precision_is_not_called_double():
+    with pytest.raises(ValueError, match='precision is "float64", but the weights are not; expected .* net.double()'):
+        run(Recipe(2, 0.05, unit="steps"), precision="float64")
+
+
+def test_without_a_moment_for_them_class_weights_are_never_used():
+    plain, weighted = (run(Recipe(4, 0.05, unit="steps"), weights=w)[0] for w in (None, torch.tensor([9.0, 1.0, 1.0])))
+    assert all(map(torch.equal, plain.state_dict().values(), weighted.state_dict().values()))
+
+
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -275,6 +360,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(ValueError, match="broken.safetensors is not a whole"):
         load_tensors(file)
+    with pytest.raises(FileNotFoundError, match="none.safetensors does not exist; expected a safetensors file"):
+        load_tensors(tmp_path / "none.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["broken.safetensors"]
 
 

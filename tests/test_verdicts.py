@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from imbnas.evidence.paths import retrained_paths
@@ -33,11 +34,12 @@ ROW = {"first": "P1", "second": "P0", "paths": 24, "corrected": 0.01}
         (0.01, 0.4, "P1"),
         (-0.1, 0.4, "undecided"),
         (-0.4, -0.01, "P0"),
+        (float("nan"), float("nan"), "undecided"),
         (-0.4, -0.001, "undecided"),  # prints as [−0.40, 0.00], which holds zero
     ],
 )
 def test_an_answer_needs_an_interval_on_one_side(low: float, high: float, said: str) -> None:
-    assert answer(ROW | {"tau": (low + high) / 2, "low": low, "high": high}) == said
+    assert answer(ROW | {"tau": 0.2 if low > 0 else -0.2, "low": low, "high": high}) == said
 
 
 def test_an_answer_that_does_not_stand_correction_is_a_perhaps() -> None:
@@ -78,6 +80,23 @@ def test_the_printed_table_by_hand() -> None:
     assert row["regret"] == "5.0" and row["size out"] == ""  # the truth is the order of sizes
     scored = [scores_record("P1", DOWN), scores_record("P1", UP, seed=1)]
     assert list(quality_in_print(quality([*paths(UP), *scored])).ranking[:2]) == ["P1, seed 0", "P1, seed 1"]
+
+
+def test_what_has_no_interval_stands_alone() -> None:
+    """Bounds that too few draws give are left out, and a partial tau that can't be is an empty cell."""
+    nan = float("nan")
+    row = {"target": "exp-0.01", "procedure": "P0", "seed": "0", "first": "P1", "second": "P0", "paths": 24}
+    row |= {"tau": 0.5, "low": 0.2, "high": 0.7, "partial": 0.6, "partial_low": nan, "partial_high": nan}
+    row |= {"regret": 1.0, "by_chance": 2.0, "corrected": 0.01}
+    for partial, ranked, asked in ((0.6, "0.60", "+0.60"), (nan, "", "")):
+        frame = pd.DataFrame([row | {"partial": partial}])
+        assert quality_in_print(frame).loc[0, ["τ", "size out"]].tolist() == ["0.50 [0.20, 0.70]", ranked]
+        assert differences_in_print(frame).loc[0, ["τ", "size out"]].tolist() == ["+0.50 [+0.20, +0.70]", asked]
+    pair = {"first": "balance", "second": "exp-0.01", "first_part": "overall", "second_part": "overall"}
+    pair |= {"spearman": 0.6, "spearman_low": 0.3, "spearman_high": 0.8}
+    words = premise_in_words(pd.DataFrame([row | pair, row | pair | {"partial": nan}])).splitlines()
+    assert words[0].endswith("and τ = 0.60 with the size partialled out.")
+    assert words[1].endswith("and τ = an unknown figure with the size partialled out.")
 
 
 def test_a_p_value_never_prints_as_zero() -> None:

@@ -32,3 +32,18 @@ def test_a_run_that_never_began(tmp_path: Path) -> None:
 
 def test_no_log_at_all(tmp_path: Path) -> None:
     assert "the run left no log" in said(tmp_path, "")
+
+
+def test_a_log_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("it ended\n")
+    command = [sys.executable, WHY, tmp_path / "a.txt", tmp_path / "b.txt"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    first, second, _ = run.stderr.splitlines()
+    assert first.startswith("a: no log can be read (") and first.endswith("name the file that the run printed to")
+    assert second == "b: it ended"
+
+
+def test_no_name_of_a_log() -> None:
+    run = subprocess.run([sys.executable, WHY], capture_output=True, text=True)
+    assert run.returncode == 2 and "RUN.txt" in run.stderr

@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import Any
 
 import yaml
+from project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
 KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out", "targets", "paths", "again")
 GOALS = ("table", "baselines", "controls", "gate", "ranking", "premise")  # rules of the Snakefile

@@ -11,6 +11,7 @@ the place in it, and the format, as in
 In a CSV the place is `row/column`, the row by its first column, or by its first ones with a comma between.
 """
 
+import argparse
 import csv
 import json
 import re
@@ -21,8 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
+from imbnas.files import whole
+
 BOUND = re.compile(r"(?P<shown>[−+-]?\d[\d,.]*%?)<!--\s*(?P<source>[^>]*?)\s*-->")
 STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
@@ -92,24 +95,29 @@ def prose(path: Path) -> list[str]:
 
 
 def rewrite(path: Path, results: Path) -> None:
-    """Renew a document in place; one without bound numbers is not touched."""
-    if not any(BOUND.search(text) for text in prose(path)):
-        return
-    if path.suffix != ".ipynb":
-        path.write_text(renew(path.read_text(), results))
-        return
+    """Renew a document in its place, whole or not at all; one without bound numbers is not touched."""
+    if any(BOUND.search(text) for text in prose(path)):
+        text = renewed_notebook(path, results) if path.suffix == ".ipynb" else renew(path.read_text(), results)
+        with whole(path) as file:
+            file.write(text.encode())
+
+
+def renewed_notebook(path: Path, results: Path) -> str:
+    """A notebook's file with its markdown cells renewed."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = renew(cell.source, results)
-    nbformat.write(notebook, path)
+    return nbformat.writes(notebook) + "\n"
 
 
 def main() -> int:
-    results, faults = ROOT / "results", []
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing, name what is out of date")
+    check, results, faults = parser.parse_args().check, ROOT / "results", []
     for path in documents():
         try:
-            if "--check" in sys.argv[1:]:
+            if check:
                 found = (entry for text in prose(path) for entry in bound(text, results))
                 faults += [
                     f"{path.name}: {shown} should be {held} ({source})"

@@ -16,12 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from project import ROOT
 from record_run import SAFE, partial, sha256
 
 from imbnas import records
 from imbnas.training import load_tensors
 
-ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("results", "runs")
 LAST = ".json"  # a record stands for the files beside it, so it is put there after them
 

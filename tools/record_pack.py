@@ -19,6 +19,7 @@ from pathlib import Path
 
 import record_plan
 import record_run
+from project import ROOT
 from record_run import PLAN, partial, plain_name, results, sha256, unfinished_work, write
 
 from imbnas import profiles
@@ -26,7 +27,6 @@ from imbnas.data import BENCHMARKS
 from imbnas.data.sources import CIFAR, data_folder
 from imbnas.stages.ranking import COUNT
 
-ROOT = Path(__file__).resolve().parents[1]
 CODE = ("imbnas", "profiles", "tools", "benchmarks")
 PART = 45_000_000  # bytes of a part of the data
 PYTHON = "3.12"

@@ -66,6 +66,18 @@ def take_in(pack: Path, work: Path, plan: dict[str, Any]) -> None:
         take_data(pack / "data", work, name, data)
 
 
+def read_plan(pack: Path) -> dict[str, Any]:
+    """What the pack's plan says is to be done."""
+    try:
+        plan = json.loads((pack / PLAN).read_text())
+        missing = [name for name in ("steps", "taken", "data") if name not in plan]
+    except (ValueError, TypeError) as fault:
+        raise RunFailed(f"{pack / PLAN} is damaged ({fault}): copy it again, or make the pack anew") from None
+    if missing:
+        raise RunFailed(f"{pack / PLAN} lacks {', '.join(missing)}: copy it again, or make the pack anew")
+    return plan
+
+
 def unpack(archive: Path, folder: Path) -> None:
     """Files that the folder lacks; a record or checkpoint that this machine made is at least as new."""
     with tarfile.open(archive) as tar:
@@ -430,13 +442,28 @@ def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float)
     return 1 if "failed" in states else 0
 
 
+def count(text: str) -> int:
+    """How many of something there may be."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}'; expected a whole number from 1")
+    return int(text)
+
+
+def duration(text: str) -> float:
+    """Seconds."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"'{text}'; expected seconds, more than 0")
+
+
 def main() -> int:
     begin = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, metavar="OUT", help="an empty folder for what is to be taken back")
-    parser.add_argument("--seconds", type=float, default=500, help="when to stop, counted from here (default 500)")
-    parser.add_argument("--at-once", type=int, default=1, help="processes side by side (default 1)")
-    parser.add_argument("--streams", type=int, default=1, help="steps of one process, where alike (default 1)")
+    parser.add_argument("--seconds", type=duration, default=500, help="when to stop, counted from here (default 500)")
+    parser.add_argument("--at-once", type=count, default=1, help="processes side by side (default 1)")
+    parser.add_argument("--streams", type=count, default=1, help="steps of one process, where alike (default 1)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="beginnings of records' names")
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "imbnas-record-run", help="(default %(default)s)"
@@ -444,7 +471,7 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what runs is stopped, and nothing outlives this
     try:
-        plan = json.loads((PACK / PLAN).read_text())
+        plan = read_plan(PACK)
         take_in(PACK, arguments.work.resolve(), plan)
         return run_slice(arguments, plan, begin) if arguments.out else 0
     except (RunFailed, OSError, lzma.LZMAError, tarfile.TarError) as fault:

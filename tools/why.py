@@ -3,6 +3,7 @@
 python tools/why.py RUN.txt
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -17,7 +18,18 @@ def why(log: str) -> str:
     return lines[-1].strip() if lines else "the run left no log"
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("logs", nargs="+", type=Path, metavar="RUN.txt", help="what papermill printed")
+    missing = False
+    for path in parser.parse_args().logs:
+        try:
+            message = f"{why(path.read_text(errors='replace'))}\n  the whole log: {path}"
+        except OSError as fault:
+            missing, message = True, f"no log can be read ({fault}): name the file that the run printed to"
+        print(f"{path.stem}: {message}", file=sys.stderr)
+    return missing
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        message = why(Path(name).read_text(errors="replace"))
-        print(f"{Path(name).stem}: {message}\n  the whole log: {name}", file=sys.stderr)
+    sys.exit(main())

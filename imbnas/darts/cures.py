@@ -1,14 +1,16 @@
 """How a search runs, and three cures for its collapse: warm-up, dropped skip connections, an early stop."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import Generator, Tensor, nn
 
 from imbnas.models import MixedOp, SuperNet
 from imbnas.training import Recipe
-from imbnas.training.recipe import expect
+from imbnas.training.recipe import all_numbers, expect, expect_numbers
 
 ORDERS = ("first", "second")
 CURES = ("none", "warm-up", "skip-dropout", "early-stopping")
@@ -42,8 +44,17 @@ class DartsRecipe:
     augment: bool = True
 
     def __post_init__(self) -> None:
+        expect_numbers(self, ("alpha_rate", "alpha_decay", "skip_dropout"))
+        expect_numbers(self, ("warmup", "curvature_every", "stop_after", "window", "record_every"), Integral)
+        expect(self, {"alpha_betas": (all_numbers(self.alpha_betas), "a tuple of numbers")})
         rules = {
             "order": (self.order in ORDERS, '"first" or "second"'),
+            "alpha_rate": (0 < self.alpha_rate < math.inf, "a number above 0"),
+            "alpha_betas": (
+                len(self.alpha_betas) == 2 and all(0 <= beta < 1 for beta in self.alpha_betas),
+                "two numbers from 0 to below 1",
+            ),
+            "alpha_decay": (0 <= self.alpha_decay < math.inf, "0 or a number above"),
             "warmup": (self.warmup >= 0, "0 turns or more"),
             "skip_dropout": (0 <= self.skip_dropout < 1, "a probability from 0 to below 1"),
             "curvature_every": (self.curvature_every >= 0, "turns between two looks, or 0: never"),

@@ -18,7 +18,8 @@ from imbnas.data import Batches, Dataset
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models import SuperNet, use_batch_statistics
 from imbnas.training import NotFinite, Unfinished, autocast, load_tensors, save_tensors, sgd
-from imbnas.training.loop import check_owner
+from imbnas.training.checks import check_classes, check_precision
+from imbnas.training.owner import check_owner, layout, told
 
 
 @dataclass
@@ -55,6 +56,8 @@ class Search:
         precision: str = "float32",
     ) -> None:
         check_halves(*parts)
+        check_classes(net, dataset.train_labels, class_weights)
+        check_precision(net, precision)
         self.net, self.recipe, self.precision = net, recipe, precision
         self.class_weights = None if class_weights is None else class_weights.to(next(net.parameters()).device)
         streams = [child(generator) for _ in range(5)]
@@ -168,7 +171,13 @@ class Search:
     @property
     def owner(self) -> dict[str, str]:
         """Whose a checkpoint is: no other search may go on from it."""
-        return {"space": self.net.space.name, "recipe": repr(self.recipe)}
+        return {
+            "space": self.net.space.name,
+            "recipe": repr(self.recipe),
+            "network": layout(self.net),
+            "choice of class weights": told(self.class_weights),
+            "precision": self.precision,
+        }
 
     def save(self, path: Path) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.net.state_dict().items()}
@@ -187,7 +196,7 @@ class Search:
 
     def load(self, path: Path) -> None:
         tensors, card = load_tensors(path)
-        check_owner(path, card, **self.owner)
+        check_owner(path, card, self.owner)
 
         def part(kind: str) -> dict[str, Tensor]:
             return {name.removeprefix(f"{kind}."): t for name, t in tensors.items() if name.startswith(f"{kind}.")}
@@ -223,20 +232,23 @@ def search(
     *,
     class_weights: Float[Tensor, " classes"] | None = None,
     precision: str = "float32",
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 30.0,
     deadline: float | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Found:
     """Search `net`'s space by turns of α and w, on `parts` = (images for w, images for α) of `dataset`.
 
-    class_weights: for both losses, float [classes]; None for plain cross-entropy. Parameters of `net` that ask for
+    class_weights: for both losses and from the first turn on, whatever the recipe's `reweight_from`, float [classes];
+    None for plain cross-entropy. Parameters of `net` that ask for
     no gradient stay as they are. checkpoint, checkpoint_seconds, deadline: as in `imbnas.training.fit`; a search
     that was stopped and called again ends as if it had never stopped.
 
     ValueError where the halves overlap, the recipe asks for something that the space has not, α would rest to the
-    end, or the checkpoint is of another recipe or space.
+    end, labels or class weights are of other classes than the network's, or the checkpoint is of another recipe, space,
+    network, precision or choice of class weights.
     """
+    checkpoint = None if checkpoint is None else Path(checkpoint)
     run = Search(net, dataset, parts, recipe, generator, class_weights, precision)
     if recipe.warmup >= run.total:
         raise ValueError(f"warmup is {recipe.warmup} of {run.total} turns: alpha would never move; expected fewer")

@@ -1,15 +1,15 @@
 """Data sets as .npz files of plain arrays, in the layout of MedMNIST, read with care and written whole."""
 
-import os
 import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import torch
 from jaxtyping import Int64, Shaped, UInt8
+
+from imbnas.files import whole
 
 from .dataset import Dataset
 
@@ -24,14 +24,8 @@ class DataError(ValueError):
 
 def write_npz(path: Path, arrays: Arrays) -> None:
     """Write an .npz whole or not at all, making its folder where needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{uuid4().hex}")  # opened by name, not by tempfile: others may read it too
-    try:
-        with part.open("xb") as file:
-            np.savez(file, **arrays)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(path) as file:
+        np.savez(file, **arrays)
 
 
 def read_arrays(path: Path) -> Arrays:

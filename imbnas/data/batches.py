@@ -4,6 +4,7 @@ The augmentation is the usual one for CIFAR: zero padding by 4 pixels, a random 
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int64, Shaped, UInt8
@@ -13,6 +14,7 @@ from .dataset import Dataset
 
 PADDING = 4
 CHUNK = 5_000  # images that a GPU augments at once
+ALONE = 15  # pixels a side that one image needs: of a smaller one the macro space's last stage has one pixel
 
 
 def normalise(
@@ -57,8 +59,26 @@ def augment(
     dx: Int64[Tensor, " b"],
     flip: Bool[Tensor, " b"],
 ) -> UInt8[Tensor, "b 3 h w"]:
-    """Zero padding by 4, a crop at (`dy`, `dx`), then a mirror: PIL's RandomCrop(32, padding=4) and flip."""
+    """Zero padding by 4, a crop at (`dy`, `dx`), then a mirror: PIL's RandomCrop(32, padding=4) and flip.
+
+    `dy` and `dx` are pixels from 0 to 8, else ValueError.
+    """
+    for name, shift in (("dy", dy), ("dx", dx)):
+        if len(outside := shift[(shift < 0) | (shift > 2 * PADDING)]):
+            raise ValueError(f"{name} has {int(outside[0])}: expected pixels from 0 to {2 * PADDING}")
     return crop(pad(images), torch.arange(len(images), device=images.device), dy, dx, flip)
+
+
+def places(count: int, size: int, side: int) -> list[slice]:
+    """Where the batches of `count` images of `side` x `side` pixels lie: `size` images each, the last with the rest.
+
+    Batch norm cannot be trained on one value per channel. So where the images are that small, a last image is not
+    left alone: the batch before gives it one of its own.
+    """
+    starts = list(range(0, count, size))
+    if side < ALONE and size > 2 and count > size and count % size == 1:
+        starts[-1] -= 1
+    return [slice(*ends) for ends in pairwise([*starts, count])]
 
 
 class Batches:
@@ -66,8 +86,11 @@ class Batches:
 
     Each epoch's permutation, crops and flips are drawn at its start from `generator` (on the CPU; it should
     serve this stream alone), so that nothing is drawn or waited for inside an epoch. The last batch of an epoch
-    is short where `batch_size` does not divide the number of images. On a GPU the images of the whole epoch are made
-    at its start, because there the launches count and not the memory; elsewhere each batch is made when it comes.
+    is short where `batch_size` does not divide the number of images (see `places`). On a GPU the images of the whole
+    epoch are made at its start, because there the launches count and not the memory; elsewhere each batch is made when
+    it comes.
+
+    `index` are numbers of training images, from 0. ValueError where they or `batch_size` are none.
     """
 
     def __init__(
@@ -80,18 +103,20 @@ class Batches:
     ) -> None:
         if len(index) == 0 or batch_size < 1:
             raise ValueError(f"batches of {batch_size} from {len(index)} images: both must be at least 1")
+        check_index(index, len(dataset.train_labels))
         chosen = index.to(dataset.device)
         self.padded = pad(dataset.train_images[chosen])
         self.labels = dataset.train_labels[chosen]
         self.mean, self.std = dataset.mean, dataset.std
         self.batch_size, self.generator, self.augment = batch_size, generator, augment
+        self.places = places(len(index), batch_size, dataset.image_size)
         self.whole_epochs = dataset.device.type == "cuda"
         self._begin_epoch()
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch: the number of images over the batch size, rounded up."""
-        return -(-len(self.labels) // self.batch_size)
+        return len(self.places)
 
     def _begin_epoch(self) -> None:
         count, generator, device = len(self.labels), self.generator, self.labels.device
@@ -112,7 +137,7 @@ class Batches:
         """The next batch: normalised images, channels-last, and their labels."""
         if self._position == self.steps_per_epoch:
             self._begin_epoch()
-        place = slice(self._position * self.batch_size, (self._position + 1) * self.batch_size)
+        place = self.places[self._position]
         self._position += 1
         if self.whole_epochs:
             images, labels = self._epoch
@@ -142,9 +167,24 @@ class Batches:
         self._position = int(state["position"])
 
 
+def check_index(index: Int64[Tensor, " n"], count: int) -> None:
+    """ValueError unless `index` is a tensor of the numbers of some of `count` images."""
+    if not isinstance(index, Tensor):
+        raise ValueError(f"index is a {type(index).__name__}: expected an int64 tensor [n], by torch.as_tensor(index)")
+    if index.dtype != torch.int64 or index.ndim != 1:
+        raise ValueError(f"index is {index.dtype} {list(index.shape)}: expected the images' numbers, int64 [n]")
+    low, high = map(int, index.aminmax())
+    if low < 0 or high >= count:
+        raise ValueError(f"index holds {low if low < 0 else high}: expected numbers from 0 to {count - 1}")
+
+
 def eval_batches(
     images: UInt8[Tensor, "n 3 h w"], mean: Float[Tensor, "3"], std: Float[Tensor, "3"], size: int
 ) -> Iterator[Float32[Tensor, "b 3 h w"]]:
-    """The images in order and un-augmented, `size` at a time, normalised, channels-last."""
-    for start in range(0, len(images), size):  # `split` would give one empty batch of no images
-        yield normalise(images[start : start + size], mean, std)
+    """The images in order and un-augmented, `size` at a time (see `places`), normalised, channels-last.
+
+    ValueError for a `size` below 1.
+    """
+    if size < 1:
+        raise ValueError(f"size is {size}: expected at least one image at a time")
+    return (normalise(images[place], mean, std) for place in places(len(images), size, images.shape[-1]))

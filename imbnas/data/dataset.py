@@ -11,7 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test images, uint8 [N, 3, H, W], channels-last, with labels 0 to C - 1, int64 [N]."""
+    """Training and test images, uint8 [N, 3, H, W], channels-last, with labels 0 to C - 1, int64 [N].
+
+    ValueError for images or labels of another kind or shape, and for a label without a class.
+    """
 
     name: str
     train_images: UInt8[Tensor, "n 3 h w"]
@@ -19,6 +22,15 @@ class Dataset:
     test_images: UInt8[Tensor, "m 3 h w"]
     test_labels: Int64[Tensor, " m"]
     class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+            if mend := _fault(images, labels, self.num_classes):
+                raise ValueError(
+                    f"{self.name}: {part}_images are {images.dtype} {list(images.shape)} and {part}_labels "
+                    f"{labels.dtype} {list(labels.shape)} for {self.num_classes} classes: {mend}"
+                )
 
     @property
     def num_classes(self) -> int:
@@ -62,6 +74,17 @@ class Dataset:
         """The same data set with its tensors on `device`."""
         names = ("train_images", "train_labels", "test_images", "test_labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+
+def _fault(images: Tensor, labels: Tensor, classes: int) -> str | None:
+    """What is expected of images or labels that a data set cannot have; None where they are right."""
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
+        return "expected images of 0 to 255, uint8 [N, 3, H, W]"
+    if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+        return f"expected one label for each of the {len(images)} images, int64 [N]"
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        return f"expected labels from 0 to {classes - 1}, but they go from {labels.min()} to {labels.max()}"
+    return None
 
 
 def _scale() -> Float[Tensor, "256"]:

@@ -41,7 +41,9 @@ FONTS = (
 
 
 def characters(name: str) -> str:
-    """The classes of "glyphs10" (the digits) or "glyphs100" (none of them), in label order."""
+    """The classes of "glyphs10" (the digits) or "glyphs100" (none of them), in label order; ValueError otherwise."""
+    if name not in SIZES:
+        raise ValueError(f"there are no glyphs {name!r}: expected one of {', '.join(SIZES)}")
     if name == "glyphs10":
         return DIGITS
     # Mixed once and for all, so that head and tail classes come from every alphabet.
@@ -128,9 +130,9 @@ def _images(draw: _Draw, character: str, count: int) -> UInt8[np.ndarray, "n 32 
 
 def render(name: str) -> dict[str, np.ndarray]:
     """The arrays of "glyphs10" or "glyphs100", the same on every call (1 and 3 seconds on one thread)."""
+    classes = characters(name)
     train, test = SIZES[name]
     draw = _Draw(torch.Generator().manual_seed(VERSION))
-    classes = characters(name)
     images = np.stack([_images(draw, character, train + test) for character in classes])
     arrays: dict[str, np.ndarray] = {"class_names": np.array(list(classes))}
     for part, count, chosen in (("train", train, images[:, :train]), ("test", test, images[:, train:])):

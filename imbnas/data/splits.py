@@ -7,6 +7,7 @@ whatever order its files hold the images, gives the same split.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -101,9 +102,11 @@ def split(dataset: Dataset, kind: str, factor: float = 1.0, seed: int = 0, valid
     the far end of the shuffle; "from-train" takes 20 % of each class of the long-tailed set itself, at least 1
     (a class with a single image keeps it for training and has no validation image). Of two factors, the smaller
     gives a subset of the larger one's set. `kind="natural"` keeps the data set's own counts; the other kinds
-    start from its smallest class. ValueError for an unknown kind, factor or validation, for classes too small, and
-    where no class can spare an image to validate.
+    start from its smallest class. ValueError for an unknown kind, factor or validation, for a `seed` that is not a
+    whole number from 0 to 2^32 - 1, for classes too small, and where no class can spare an image to validate.
     """
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}: expected a whole number from 0 to 2^32 - 1")
     if validation not in VALIDATIONS:
         raise ValueError(f"validation {validation!r} is not known: take one of {', '.join(VALIDATIONS)}")
     members = _shuffled(dataset, seed)

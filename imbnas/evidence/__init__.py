@@ -6,6 +6,8 @@
 | Which winners are better, and what does the paper claim of them? | `table2`, `paper`, `baselines`, `claims`, `power` |
 | Which scores rank paths as retraining does? | `paths`, `quality`, `spread`, `verdicts` |
 | Does accuracy on one target predict that on another? | `premise`, `domain`, `longtailed` |
-| Do scores agree with published accuracies, and what moves them? | `agreement`, `brief`, `probes`, `card` |
+| Do scores agree with published accuracies? | `agreement`, `adapted`, `card` |
+| What moves scores, or errs with them? | `brief`, `probes`, `families` |
 | What do DARTS searches find? | `darts_study` |
+| How are tables written? | `files` |
 """

@@ -12,6 +12,7 @@ import pandas as pd
 from imbnas import profiles, records
 from imbnas.benchmark import difference
 from imbnas.evidence.agreement import agreement, images, scores_of, truth_of
+from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.mixture import comparable, unmixed
 from imbnas.names import ARM
 
@@ -94,8 +95,9 @@ def in_order(column: pd.Series) -> pd.Series:
 
 def main(folder: Path = FOLDER) -> None:
     """Write the table beside the records."""
-    records.write_text(folder / "changes.csv", changes(*read(folder)).to_csv(index=False, float_format="%.4f"))
+    records.write_text(folder / "changes.csv", in_csv(changes(*read(folder))))
 
 
 if __name__ == "__main__":
+    refuse_arguments()
     main()

@@ -19,7 +19,8 @@ import numpy as np
 import yaml
 
 from imbnas import profiles, records
-from imbnas.evidence.agreement import KINDS, adapted, agreement, images, scores_of, truth_of, yardsticks
+from imbnas.evidence.adapted import adapted
+from imbnas.evidence.agreement import KINDS, agreement, images, scores_of, truth_of, yardsticks
 from imbnas.evidence.quality import REPEATS
 from imbnas.evidence.spread import retrained_spread
 from imbnas.profiles import Profile
@@ -128,16 +129,26 @@ def retrained(gate: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(name: str) -> None:
-    """Put the card at the end of the profile's file; what stands above it is left as it is."""
+    """Put the card at the end of the profile's file; what stands above it is left as it is.
+
+    ValueError as `profiles.load`, and where records do not go together.
+    """
+    found = records.plain(card(profiles.load(name)))
     path = profiles.FOLDER / f"{name}.yaml"
     settings = path.read_text().split("\ncard:")[0].rstrip()
-    block = yaml.safe_dump({"card": records.plain(card(profiles.load(name)))}, sort_keys=False, allow_unicode=True)
+    block = yaml.safe_dump({"card": found}, sort_keys=False, allow_unicode=True)
     records.write_text(path, f"{settings}\n{block}")
 
 
+def main(*arguments: str) -> None:
+    """Write the card of the profile that is named; SystemExit with one message where there is none."""
+    if len(arguments) != 1:
+        sys.exit(f"name one profile: python -m imbnas.evidence.card laptop; there are {', '.join(profiles.names())}")
+    try:
+        write(arguments[0])
+    except ValueError as fault:
+        sys.exit(str(fault))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit(
-            f"name one profile: python -m imbnas.evidence.card laptop; there are {', '.join(profiles.names())}"
-        )
-    write(sys.argv[1])
+    main(*sys.argv[1:])

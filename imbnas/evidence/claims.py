@@ -1,8 +1,8 @@
 """The paper's claims about Table 2, each a predicate over records, and in words only what the records allow.
 
-A verdict is one of `VERDICTS`. It rests on the 95 % interval of the difference, seeds paired, the three long-tailed
-targets of a seed as one observation: "agrees" and "contradicts" need two seeds at least and an interval that lies
-wholly on one side; everything else is "open".
+A verdict is "agrees", "contradicts", "open", "one seed" or "not run". It rests on the 95 % interval of the difference,
+seeds paired, the three long-tailed targets of a seed as one observation: "agrees" and "contradicts" need two seeds at
+least and an interval that lies wholly on one side; everything else is "open".
 """
 
 import math
@@ -16,7 +16,6 @@ from imbnas.evidence.power import images_error
 from imbnas.evidence.table2 import paired_differences
 from imbnas.names import LONG_TAILED
 
-VERDICTS = ("agrees", "contradicts", "open", "one seed", "not run")
 MARGIN = 0.5  # points: the size of one standard error of one accuracy on 10,000 images; less is "as good as"
 
 

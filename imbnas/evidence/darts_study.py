@@ -13,6 +13,7 @@ import torch
 
 from imbnas import profiles, records
 from imbnas.darts import Found, moved
+from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.mixture import unmixed
 from imbnas.space import CellSpace
 from imbnas.stages.darts import arms as arms_of_study
@@ -136,8 +137,9 @@ def tables(study: Sequence[Record]) -> dict[str, pd.DataFrame]:
 def main(folder: Path = FOLDER) -> None:
     """Write the tables beside the records."""
     for table, frame in tables(read(folder)).items():
-        records.write_text(folder / f"{table}.csv", frame.to_csv(index=False, float_format="%.4f"))
+        records.write_text(folder / f"{table}.csv", in_csv(frame))
 
 
 if __name__ == "__main__":
+    refuse_arguments()
     main()

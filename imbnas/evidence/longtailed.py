@@ -18,7 +18,8 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.evidence.domain import SPACE, domain
+from imbnas.evidence.domain import SPACE, domain, tail_and_domain
+from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.grid import leading, paths_are_ranked
 from imbnas.evidence.paths import ACCURACIES, largest_allowed, retrained_paths
 from imbnas.evidence.premise import ceiling, premise, targets_of
@@ -29,6 +30,20 @@ from imbnas.names import PROCEDURES
 
 RESULTS = profiles.ROOT / "results"
 FOLDER = "benchmark"
+RETRAININGS = "longtailed.csv"
+CONCLUSIONS = (
+    "ranking.csv",
+    "ranking-allowed.csv",
+    "differences.csv",
+    "differences-allowed.csv",
+    "repeatability.csv",
+    "crossed.csv",
+    "premise.csv",
+    "ceiling.csv",
+    "gaps.csv",
+    "domain.csv",
+    "tail-and-domain.csv",
+)
 PATH = ("number", "architecture", "macs", "params")
 TEST = ("overall", "many", "medium", "few", "head", "middle", "tail")
 COLUMNS = ["profile", "data", "target", "space", "seed", "split_seed", "path", *PATH, *TEST, "length", "unit"]
@@ -98,20 +113,22 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         return {}
     found = leading(results, enough=paths_are_ranked).found
     cap = largest_allowed(found)
-    frames = {
-        "ranking": quality(found),
-        "ranking-allowed": quality(found, cap=cap),
-        "differences": differences(found),
-        "differences-allowed": differences(found, cap=cap),
-        "repeatability": repeatability(found),
-        "crossed": crossed(found),
-        "premise": premise(retrained_paths(found)),
-        "ceiling": ceilings(found),
-        "gaps": winners_gaps(leading(results).of("retrain")),
-        "domain": domain(retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)),
-    }
-    texts = {f"{name}.csv": in_csv(frame) for name, frame in frames.items() if len(frame)}
-    return {"longtailed.csv": table.to_csv(index=False)} | texts
+    cells = retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)
+    frames = (
+        quality(found),
+        quality(found, cap=cap),
+        differences(found),
+        differences(found, cap=cap),
+        repeatability(found),
+        crossed(found),
+        premise(retrained_paths(found)),
+        ceilings(found),
+        winners_gaps(leading(results).of("retrain")),
+        domain(cells),
+        tail_and_domain(cells),
+    )
+    texts = {name: in_csv(frame, 6) for name, frame in zip(CONCLUSIONS, frames, strict=True) if len(frame)}
+    return {RETRAININGS: table.to_csv(index=False)} | texts
 
 
 def filled(table: pd.DataFrame) -> str:
@@ -124,20 +141,15 @@ def filled(table: pd.DataFrame) -> str:
     return f"{len(table)} rows: {'; '.join(parts)}."
 
 
-def in_csv(frame: pd.DataFrame) -> str:
-    """Four digits after the point."""
-    return frame.to_csv(index=False, float_format="%.6f")
-
-
 def main(results: Path = RESULTS) -> None:
-    """Write the tables; those that the records no longer give are removed."""
+    """Write the tables; those of them that the records no longer give are removed, and no other file."""
     folder, texts = results / FOLDER, tables(results)
     for name, text in texts.items():
         records.write_text(folder / name, text)
-    for file in folder.glob("*.csv"):
-        if file.name not in texts:
-            file.unlink()
+    for name in {RETRAININGS, *CONCLUSIONS} - set(texts):
+        (folder / name).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
+    refuse_arguments()
     main()

@@ -17,7 +17,7 @@ from imbnas.evidence.grid import of_one_device
 from imbnas.evidence.paper import PAPER, paper_gaps
 from imbnas.evidence.table2 import paired_differences
 from imbnas.names import LONG_TAILED
-from imbnas.statistics.intervals import pooled_sd
+from imbnas.statistics.intervals import pooled_sd, tail
 
 Record = Mapping[str, Any]
 POWER = 0.8  # how probable it shall be that an interval excludes zero where there is a gap
@@ -27,14 +27,17 @@ MOST_SEEDS = 1_000_000
 def power(seeds: int, gap: float, sd: float, confidence: float = 0.95) -> float:
     """The probability that the `confidence` interval of the paired mean of `seeds` differences excludes zero.
 
-    0 for one seed. ValueError for an sd that is not positive, or a gap that is not finite.
+    0 for one seed. ValueError for an sd that is not positive, a gap that is not finite, seeds that are no whole number
+    from 1, and as `statistics.intervals.tail`.
     """
+    refuse_seeds(seeds)
+    outside = tail(confidence)
     if not (sd > 0 and np.isfinite(gap)):
         raise ValueError(f"gap {gap}, sd {sd}: expected a finite gap, and an sd above 0")
     if seeds < 2:
         return 0.0
     freedom, shift = seeds - 1, gap / sd * np.sqrt(seeds)
-    edge = stats.t.ppf((1 + confidence) / 2, freedom)
+    edge = stats.t.isf(outside, freedom)
     nodes, weights = np.polynomial.legendre.leggauss(200)  # over the estimated sd: scipy's non-central t has gaps
     estimated = np.sqrt(stats.chi2.ppf((nodes + 1) / 2, freedom) / freedom)
     beyond = stats.norm.sf(edge * estimated - shift) + stats.norm.cdf(-edge * estimated - shift)
@@ -42,10 +45,13 @@ def power(seeds: int, gap: float, sd: float, confidence: float = 0.95) -> float:
 
 
 def seeds_needed(gap: float, sd: float, wanted: float = POWER, confidence: float = 0.95) -> int:
-    """The fewest seeds with which a gap shows with probability `wanted`. ValueError where no number would do."""
+    """The fewest seeds with which a gap shows with probability `wanted`.
+
+    ValueError where no number would do, and as `statistics.intervals.tail`.
+    """
     if not (gap and np.isfinite(gap) and sd > 0 and 0 < wanted < 1):
         raise ValueError(f"gap {gap}, sd {sd}, power {wanted}: expected a gap that is not 0, sd > 0, power in (0, 1)")
-    normal = ((stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(wanted)) * sd / gap) ** 2
+    normal = ((stats.norm.isf(tail(confidence)) + stats.norm.ppf(wanted)) * sd / gap) ** 2
     if normal > MOST_SEEDS:
         raise ValueError(f"a gap of {gap} at an sd of {sd} takes more than {MOST_SEEDS:,} seeds")
     seeds = max(2, int(normal))
@@ -55,12 +61,28 @@ def seeds_needed(gap: float, sd: float, wanted: float = POWER, confidence: float
 
 
 def detectable(seeds: int, sd: float, wanted: float = POWER, confidence: float = 0.95) -> float:
-    """The smallest gap that `seeds` show with probability `wanted`; infinite for one seed, 0 without spread."""
+    """The smallest gap that `seeds` show with probability `wanted`; infinite for one seed, 0 without spread.
+
+    ValueError for a negative sd, a `wanted` that a gap of zero reaches by chance or none reaches, and as `power`.
+    """
+    refuse_seeds(seeds)
     if seeds < 2:
         return float("inf")
+    by_chance = power(seeds, 0.0, 1.0, confidence)
+    if not (sd >= 0 and by_chance < wanted < 1):
+        raise ValueError(f"sd {sd}, power {wanted}: expected sd from 0, power above {by_chance:.2g} and below 1")
     if sd == 0:
         return 0.0
-    return float(brentq(lambda gap: power(seeds, gap, sd, confidence) - wanted, 0.0, 100 * sd))
+    most = sd
+    while power(seeds, most, sd, confidence) < wanted:
+        most *= 2
+    return float(brentq(lambda gap: power(seeds, gap, sd, confidence) - wanted, 0.0, most))
+
+
+def refuse_seeds(seeds: float) -> None:
+    """ValueError where `seeds` is no whole number from 1."""
+    if not (seeds >= 1 and seeds % 1 == 0):
+        raise ValueError(f"seeds is {seeds}: expected a whole number, at least 1")
 
 
 def in_hindsight(

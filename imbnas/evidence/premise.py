@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from imbnas.evidence.paths import ACCURACIES, FEWEST_PATHS, first_seed
 from imbnas.evidence.quality import REPEATS
 from imbnas.evidence.spread import FEWEST_REPEATED
 from imbnas.evidence.table2 import targets_of
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
 from imbnas.statistics.correlation import partial_tau, spearman, tau_of
 from imbnas.statistics.intervals import pooled_sd, sd_interval
 
@@ -96,7 +95,7 @@ def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str,
     found = {"target": target, "part": part, "paths": len(table), "repeated": len(repeated)}
     found |= dict.fromkeys(("tau", "low", "high", "expected", "expected_low", "expected_high", "perfect"), float("nan"))
     if len(repeated) >= 2:
-        found["tau"] = float(stats.kendalltau(*repeated.to_numpy().T).statistic)
+        found["tau"] = tau_b(*repeated.to_numpy().T)
     if len(repeated) >= FEWEST_PATHS:
         drawn = bootstrap_taus(repeated.to_numpy(), bootstrap_draws(len(repeated), REPEATS))[0]
         found["low"], found["high"] = percentiles(drawn)

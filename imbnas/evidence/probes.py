@@ -13,6 +13,7 @@ import pandas as pd
 from imbnas import profiles, records
 from imbnas.benchmark import SPACE, difference, kendall
 from imbnas.evidence.agreement import agreement, distinct_truth, scores_of
+from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.mixture import unmixed
 from imbnas.names import ARM
 from imbnas.statistics.intervals import binomial_error
@@ -201,11 +202,12 @@ def effects_csv(series: Mapping[str, pd.Series]) -> str:
 def main(folder: Path = FOLDER) -> None:
     """Write the tables beside the records of what was changed."""
     truths, study = read(folder), records.read(folder.parent / "validity", "validity")
-    records.write_text(folder / "agreement.csv", table(truths).to_csv(index=False, float_format="%.4f"))
+    records.write_text(folder / "agreement.csv", in_csv(table(truths)))
     sources = study + records.read(folder.parent / "sources", "validity")
-    records.write_text(folder / "account.csv", account(sources, truths).to_csv(index=False, float_format="%.4f"))
+    records.write_text(folder / "account.csv", in_csv(account(sources, truths)))
     records.write_text(folder / "effects.csv", effects_csv(compared(study, truths)))
 
 
 if __name__ == "__main__":
+    refuse_arguments()
     main()

@@ -27,6 +27,7 @@ from imbnas.evidence.paths import (
 from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.statistics.correlation import partial_tau
 from imbnas.statistics.intervals import holm
+from imbnas.statistics.regret import expected_regret
 
 T = TypeVar("T")
 FIGURES = ["tau", "low", "high", "partial", "partial_low", "partial_high"]
@@ -58,11 +59,12 @@ TOP = 5
 def quality(found: Iterable[Record], repeats: int = REPEATS, cap: float = math.inf) -> pd.DataFrame:
     """One row per target and ranking: Kendall's tau to retrained accuracy with its 95 % interval, and top-5 regret.
 
-    `partial` is the tau with the multiply-adds partialled out. Regret: points of retrained accuracy lost by taking the
-    best retrained of the ranking's five first, instead of the best of all; `by_chance` is what five paths drawn
-    blindly lose on average. It has no interval: a bootstrap of a maximum has not the coverage that it names.
-    Intervals are over paths, which are drawn again. A procedure with several seeds, and so super-networks, has a row
-    of their "mean" too. Only paths of at most `cap` multiply-adds count. With fewer than ten of them there is no
+    `partial` is the tau with the multiply-adds partialled out: NaN where that can't be (`statistics.correlation`), its
+    bounds where it can't in more than 2.5 % of the draws. Regret: points of retrained accuracy lost by taking the best
+    retrained of the ranking's five first, instead of the best of all, of equal scores by lot; `by_chance` is what five
+    paths drawn blindly lose on average. Regret has no interval: a bootstrap of a maximum has not the coverage that it
+    names. Intervals are over paths, which are drawn again. A procedure with several seeds, and so super-networks, has
+    a row of their "mean" too. Only paths of at most `cap` multiply-adds count. With fewer than ten of them there is no
     figure, only their number. A yardstick that counts the same in all paths ranks nothing, and has no row.
     """
     rows = []
@@ -198,12 +200,21 @@ def judged(
 def compared(
     pairs: Sequence[tuple[pd.Series, pd.Series]], truth: pd.Series, cost: pd.Series, repeats: int = REPEATS
 ) -> dict[str, float]:
-    """First minus second on the same draws of paths, for one pair of rankings or for several on average."""
+    """First minus second on the same draws of paths, for one pair of rankings or for several on average.
+
+    `p` is of the draws that have a difference: in others all paths tie. NaN without any.
+    """
     first, second = (mean_taus(rankings, truth, cost, repeats) for rankings in zip(*pairs, strict=True))
     drawn = {name: first[name] - second[name] for name in first}
-    gaps = drawn["tau"][1:]
-    sides = np.mean(gaps <= 0), np.mean(gaps >= 0)
-    return summary(drawn) | {"p": min(1.0, 2 * max(min(sides), 1 / len(gaps)))}
+    return summary(drawn) | {"p": two_sided(drawn["tau"][1:])}
+
+
+def two_sided(gaps: Float[np.ndarray, " draws"]) -> float:
+    """The two-sided bootstrap probability that there is no gap, of the draws that have one; NaN without any."""
+    gaps = gaps[~np.isnan(gaps)]
+    if not len(gaps):
+        return math.nan
+    return min(1.0, 2 * max(min(np.mean(gaps <= 0), np.mean(gaps >= 0)), 1 / len(gaps)))
 
 
 def mean_taus(
@@ -233,9 +244,5 @@ def summary(drawn: Mapping[str, Float[np.ndarray, " draws"]]) -> dict[str, float
 
 
 def blind_regret(truth: pd.Series, top: int = TOP) -> float:
-    """The mean regret of `top` paths drawn without looking: over all choices, exactly."""
-    best_first = np.sort(truth)[::-1]
-    count = len(best_first)
-    # the best of the drawn is the k-th best of all where the other top - 1 lie behind it
-    ways = [math.comb(count - 1 - k, top - 1) for k in range(count)]
-    return float(best_first[0] - np.average(best_first, weights=ways))
+    """The mean regret of `top` paths drawn without looking: that of scores which are all equal."""
+    return expected_regret(np.zeros(len(truth)), truth.to_numpy(dtype=float), top)

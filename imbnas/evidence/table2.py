@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from imbnas import records
+from imbnas.evidence.files import in_csv
 from imbnas.evidence.mixture import Seen
 from imbnas.evidence.paper import PAPER
 from imbnas.names import BESIDE, LONG_TAILED, PROCEDURES, ROWS, TARGETS
@@ -166,6 +167,8 @@ def main(folder: str = "", file: str = "", *more: str) -> None:
     """Write Table 2 of the records under `folder` to `file`; SystemExit with one message where there is no table."""
     if not file or more:
         sys.exit("expected a folder and a file: python -m imbnas.evidence.table2 RECORDS TABLE.csv")
+    if Path(file).is_dir():
+        sys.exit(f"{file} is a folder: name a file in it, as {Path(file) / 'table.csv'}")
     try:
         found = records.read(folder, "retrain")
         for record in found:
@@ -175,7 +178,10 @@ def main(folder: str = "", file: str = "", *more: str) -> None:
         sys.exit(str(fault))
     if runs.empty:
         sys.exit(f"no retraining of {', '.join(PROCEDURES)} under {folder}: check the folder, or run the grid first")
-    records.write_text(Path(file), table_2(runs).to_csv(index=False, float_format="%.3f"))
+    try:
+        records.write_text(Path(file), in_csv(table_2(runs), 3))
+    except OSError as fault:
+        sys.exit(f"{file} can't be written ({fault.strerror}): name a file in a folder that can be made or written")
 
 
 def check_entries(record: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """What the retrained paths tell, in words: sentences that say no more than their intervals allow."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,29 +51,28 @@ def differences_in_print(frame: pd.DataFrame) -> pd.DataFrame:
             cells |= {"question": f"{first} − {second}: {question}", "target": row["target"], "better": answer(row)}
             if not math.isnan(row["tau"]):
                 cells["τ"] = difference(row, "tau", "low", "high")
-                left = not math.isnan(row["partial"])
-                cells["size out"] = difference(row, "partial", "partial_low", "partial_high") if left else ""
+                cells["size out"] = difference(row, "partial", "partial_low", "partial_high")
                 cells["p"] = "" if math.isnan(row["corrected"]) else p_value(row["corrected"])
             rows.append(cells)
     return pd.DataFrame(rows, columns=columns)
 
 
 def answer(row: Mapping[str, Any]) -> str:
-    """Which of two rankings is the better one: "undecided" where the interval, as printed, holds zero.
+    """Which of two rankings is the better one: "undecided" where the interval, as printed, holds zero, or is none.
 
     "perhaps" stands before it where the corrected p is not below 5 %: one of many questions answers so by chance.
     """
     if math.isnan(row["tau"]):
         return f"too few paths ({row['paths']} of {FEWEST_PATHS})"
-    if round(row["low"], 2) <= 0 <= round(row["high"], 2):
+    if not (round(row["low"], 2) > 0 or round(row["high"], 2) < 0):
         return "undecided"
     better = row["first"] if row["tau"] > 0 else row["second"]
     return better if row["corrected"] < LEVEL else f"perhaps {better}"
 
 
 def difference(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
-    """A difference with its sign, and its interval."""
-    return f"{signed(row[value])} [{signed(row[low])}, {signed(row[high])}]"
+    """A difference with its sign, and its interval, as `figure`."""
+    return figure(row, value, low, high, signed)
 
 
 def among_random_in_words(frame: pd.DataFrame) -> str:
@@ -103,9 +102,8 @@ def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
         if math.isnan(row["tau"]):
             cells |= dict.fromkeys(("τ", "size out", "regret", "by chance"), "too few paths")
         else:
-            cells["τ"] = f"{plain(row['tau'])} {interval(row, 'low', 'high')}"
-            cells["size out"] = f"{plain(row['partial'])} {interval(row, 'partial_low', 'partial_high')}"
-            cells["size out"] *= not math.isnan(row["partial"])  # size itself has nothing left
+            cells["τ"] = figure(row, "tau", "low", "high")
+            cells["size out"] = figure(row, "partial", "partial_low", "partial_high")  # size itself has nothing left
             cells |= {"regret": f"{row['regret']:.1f}", "by chance": f"{row['by_chance']:.1f}"}
         rows.append(cells)
     return pd.DataFrame(rows, columns=["target", "ranking", "paths", "τ", "size out", "regret", "by chance"])
@@ -213,9 +211,9 @@ def pair_in_words(row: Mapping[str, Any]) -> str:
     if math.isnan(row["tau"]):
         return f"{where}: {row['paths']} common paths, too few for an interval (it takes {FEWEST_PATHS})."
     return (
-        f"{where}, {row['paths']} paths: τ = {plain(row['tau'])} {interval(row, 'low', 'high')}, Spearman "
-        f"{plain(row['spearman'])} {interval(row, 'spearman_low', 'spearman_high')}, and τ = {plain(row['partial'])} "
-        f"{interval(row, 'partial_low', 'partial_high')} with the size partialled out."
+        f"{where}, {row['paths']} paths: τ = {figure(row, 'tau', 'low', 'high')}, Spearman "
+        f"{figure(row, 'spearman', 'spearman_low', 'spearman_high')}, and τ = "
+        f"{figure(row, 'partial', 'partial_low', 'partial_high') or 'an unknown figure'} with the size partialled out."
     )
 
 
@@ -231,7 +229,7 @@ def domain_in_print(frame: pd.DataFrame) -> pd.DataFrame:
         names = {"order of": DATA.get(first, first), "held against": DATA.get(second, second)}
         cells = dict.fromkeys(columns, "") | names | {"cells": whole.cells, "τ": "too few cells"}
         if not math.isnan(whole.tau):
-            cells["τ"] = f"{plain(whole.tau)} {interval(whole.to_dict(), 'low', 'high')}"
+            cells["τ"] = figure(whole.to_dict(), "tau", "low", "high")
             cells |= dict(zip(thirds.part, thirds.tau.map(plain), strict=True))
             cells["regret"] = f"{whole.regret:.1f}"
         rows.append(cells)
@@ -243,11 +241,6 @@ def p_value(value: float) -> str:
     return "below 0.01" if value < 0.005 else f"{value:.2f}"
 
 
-def interval(row: Mapping[str, Any], low: str, high: str) -> str:
-    """Its bounds in brackets."""
-    return f"[{plain(row[low])}, {plain(row[high])}]"
-
-
 def plain(value: float) -> str:
     """Two digits, with a minus that is one, and zero without."""
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
@@ -257,3 +250,15 @@ def signed(value: float, digits: int = 2) -> str:
     """A difference with its sign; nothing has none."""
     shown = f"{value:+.{digits}f}".replace("-", "−")
     return shown[1:] if float(shown[1:]) == 0 else shown
+
+
+def figure(row: Mapping[str, Any], value: str, low: str, high: str, text: Callable[[float], str] = plain) -> str:
+    """A value of a row with its interval, as `text` (`plain`) has numbers: alone without an interval, "" if NaN."""
+    if math.isnan(row[value]):
+        return ""
+    return f"{text(row[value])} {interval(row, low, high, text)}".rstrip()
+
+
+def interval(row: Mapping[str, Any], low: str, high: str, text: Callable[[float], str] = plain) -> str:
+    """Its bounds in brackets, as `text` (`plain`) has numbers; "" where they are NaN."""
+    return "" if math.isnan(row[low]) else f"[{text(row[low])}, {text(row[high])}]"

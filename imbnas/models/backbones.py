@@ -122,5 +122,7 @@ class MacroBackbone(nn.Module):
 
 
 def make_backbone(space: Space, make_edge: MakeEdge, affine: bool) -> CellBackbone | MacroBackbone:
-    kind = CellBackbone if isinstance(space, CellSpace) else MacroBackbone
-    return kind(space, make_edge, affine)
+    for kind, backbone in ((CellSpace, CellBackbone), (MacroSpace, MacroBackbone)):
+        if isinstance(space, kind):
+            return backbone(space, make_edge, affine)
+    raise ValueError(f"space is {space!r}: expected a CellSpace or a MacroSpace, as `parse_space` makes of a name")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from imbnas.models.backbones import Eager, make_backbone
 from imbnas.models.operations import MixedOp, operation
 from imbnas.space import Path, Space
+from imbnas.space.base import check_whole
 
 Images = Float[Tensor, "batch 3 height width"]
 
@@ -21,6 +22,12 @@ def initialise(net: nn.Module, generator: torch.Generator | None) -> None:
             nn.init.zeros_(module.bias)
 
 
+def linear_classifier(features: int, num_classes: int) -> nn.Linear:
+    """From [B, features] to [B, classes]; a ValueError for no class."""
+    check_whole(1, num_classes=num_classes)
+    return nn.Linear(features, num_classes)
+
+
 class SuperNet(nn.Module):
     """All paths of a space in one set of shared weights (paper, Eq. 2): a `backbone` and a linear `classifier`.
 
@@ -31,7 +38,7 @@ class SuperNet(nn.Module):
         super().__init__()
         self.space = space
         self.backbone = make_backbone(space, lambda gene, width: MixedOp(space.operations, width), affine=False)
-        self.classifier = nn.Linear(self.backbone.width, num_classes)
+        self.classifier = linear_classifier(self.backbone.width, num_classes)
         initialise(self, generator)
         self.to(memory_format=torch.channels_last)
 
@@ -54,7 +61,7 @@ class SuperNet(nn.Module):
     def reset_classifier(self, num_classes: int, generator: torch.Generator | None = None) -> None:
         """A fresh linear classifier for `num_classes` classes; the backbone is not touched (paper, Eq. 6)."""
         device = self.classifier.weight.device
-        self.classifier = nn.Linear(self.backbone.width, num_classes)
+        self.classifier = linear_classifier(self.backbone.width, num_classes)
         initialise(self.classifier, generator)
         self.classifier.to(device)
 
@@ -68,7 +75,7 @@ class SubNet(nn.Module):
         self.space, self.path = space, tuple(path)
         names = [space.operations[choice] for choice in path]
         self.backbone = make_backbone(space, lambda gene, width: operation(names[gene], width, True), affine=True)
-        self.classifier = nn.Linear(self.backbone.width, num_classes)
+        self.classifier = linear_classifier(self.backbone.width, num_classes)
         initialise(self, generator)
         self.to(memory_format=torch.channels_last)
 

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imbnas.models.networks import Images, initialise
+from imbnas.models.networks import Images, initialise, linear_classifier
 from imbnas.models.operations import BatchNorm
 
 
@@ -40,7 +40,7 @@ class ResNet32(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 1, 1, bias=False), BatchNorm(16, True), nn.ReLU())
         self.blocks = nn.Sequential(*(BasicBlock(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)))
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.classifier = nn.Linear(64, num_classes)
+        self.classifier = linear_classifier(64, num_classes)
         initialise(self, generator)
         self.to(memory_format=torch.channels_last)
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from imbnas.models.networks import Images, initialise
+from imbnas.models.networks import Images, initialise, linear_classifier
 
 
 class SmallNet(nn.Module):
@@ -18,7 +18,7 @@ class SmallNet(nn.Module):
         for inputs, outputs in ((3, width), (width, 2 * width), (2 * width, 4 * width)):
             layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.backbone = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.classifier = nn.Linear(4 * width, num_classes)
+        self.classifier = linear_classifier(4 * width, num_classes)
         initialise(self, generator)
         self.to(memory_format=torch.channels_last)
 

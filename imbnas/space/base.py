@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from statistics import median
 from typing import Any
 
@@ -20,6 +21,19 @@ def digits(path: Path) -> str:
 
 
 STAGE_SEPARATOR = " / "
+
+
+def check_whole(least: int, **values: Any) -> None:
+    """Raise a ValueError that names the first value which is not a whole number of at least `least`."""
+    for name, value in values.items():
+        if not isinstance(value, Integral) or value < least:
+            raise ValueError(f"{name} is {value!r}: expected a whole number from {least}")
+
+
+def check_rate(rate: float) -> None:
+    """Raise a ValueError unless a mutation rate is a probability."""
+    if not 0 <= rate <= 1:
+        raise ValueError(f"mutation rate {rate}: expected a probability from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -105,8 +119,7 @@ class Space(ABC):
     def mutate(self, path: Path, rate: float, generator: Generator) -> Path:
         """Each gene redrawn with probability `rate`, uniformly over all choices (its own among them)."""
         self._check_parent(path)
-        if not 0 <= rate <= 1:
-            raise ValueError(f"mutation rate {rate}: expected a probability from 0 to 1")
+        check_rate(rate)
         return self._first_alive(lambda: self._mix(path, self._draw(generator), rate, generator))
 
     def crossover(self, a: Path, b: Path, generator: Generator) -> Path:

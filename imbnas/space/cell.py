@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from imbnas.space.base import STAGE_SEPARATOR, Cost, Path, Space, convolution_cost, head_cost
+from imbnas.space.base import STAGE_SEPARATOR, Cost, Path, Space, check_whole, convolution_cost, head_cost
 
 Edge = tuple[int, int]
 STAGES = 3
@@ -39,8 +39,7 @@ class CellSpace(Space):
     edges: ClassVar[tuple[Edge, ...]] = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
     def __post_init__(self) -> None:
-        if self.channels < 1 or self.cells < 1:
-            raise ValueError(f"{self}: expected at least one channel and one cell per stage")
+        check_whole(1, channels=self.channels, cells=self.cells, stages=self.stages)
         if self.stages not in (1, STAGES):
             raise ValueError(f"{self}: expected stages=1 (one cell for all) or {STAGES} (one for each)")
 
@@ -84,6 +83,7 @@ class CellSpace(Space):
         Counted as multiply-adds: every convolution that the string names (whether or not its output is
         used), the classifier and its bias. Batch norm, pooling, ReLU, skips, sums count nothing. Parameters
         include batch norm's affine pairs. All 3x3, C = 16, N = 5: 220.119690 M and 1.531546 M, as published.
+        `image_size` is a side in pixels. A ValueError for no class and for no pixel.
         """
         cells = self.cells_of(path)
         skeleton, tables = _cost_tables(self, num_classes, image_size)
@@ -160,7 +160,8 @@ def _parse_edge(edge: str, source: int, text: str) -> int:
 def _cost_tables(space: CellSpace, num_classes: int, image_size: int) -> tuple[Cost, list[tuple[Cost, ...]]]:
     """The fixed skeleton's cost, and for each searched cell the cost of each operation on one edge."""
     widths = [space.channels * 2**stage for stage in range(STAGES)]
-    sizes = [image_size, image_size // 2, image_size // 4]
+    check_whole(1, num_classes=num_classes, image_size=image_size)
+    sizes = [-(-image_size // 2**stage) for stage in range(STAGES)]  # a padded stride of 2 keeps an odd edge
     skeleton = convolution_cost(3, widths[0], 3, sizes[0]) + head_cost(widths[-1], num_classes)
     for width, size in zip(widths[1:], sizes[1:], strict=True):
         skeleton += _reduction_cost(width, size)

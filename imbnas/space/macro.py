@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from imbnas.space.base import STAGE_SEPARATOR, Cost, Path, Space, convolution_cost, head_cost
+from imbnas.space.base import STAGE_SEPARATOR, Cost, Path, Space, check_whole, convolution_cost, head_cost
 
 STAGES = 3
 
@@ -29,10 +29,13 @@ class MacroSpace(Space):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))  # a space must be hashable, which a list is not
-        if self.width < 2 or self.width % 2:
+        check_whole(2, width=self.width)
+        if self.width % 2:
             raise ValueError(f"{self}: expected an even width, which the bottleneck halves")
-        if len(self.layers) != STAGES or min(self.layers) < 1:
-            raise ValueError(f"{self}: expected {STAGES} numbers of layers, each at least 1")
+        if len(self.layers) != STAGES:
+            raise ValueError(f"{self}: expected {STAGES} numbers of layers")
+        for layers in self.layers:
+            check_whole(1, layers=layers)
 
     @property
     def genes(self) -> int:
@@ -72,7 +75,11 @@ class MacroSpace(Space):
         return [self.operations.index(name) for name in names]
 
     def cost(self, path: Path, num_classes: int = 10, image_size: int = 32) -> Cost:
-        """Multiply-adds and parameters of the stand-alone network, counted as in `CellSpace.cost`."""
+        """Multiply-adds and parameters of the stand-alone network, counted as in `CellSpace.cost`.
+
+        `image_size` is a side in pixels, at least 7: of smaller images the last stage has no pixel. A ValueError for
+        these and for no class.
+        """
         skeleton, tables = _cost_tables(self, num_classes, image_size)
         stages = zip(self.stages_of(path), tables, strict=True)
         return sum((table[gene] for stage, table in stages for gene in stage), skeleton)
@@ -82,7 +89,10 @@ class MacroSpace(Space):
 def _cost_tables(space: MacroSpace, num_classes: int, image_size: int) -> tuple[Cost, list[tuple[Cost, ...]]]:
     """The fixed parts' cost, and for each stage the cost of each operation."""
     widths = [space.width * 2**stage for stage in range(STAGES)]
-    sizes = [image_size // 2, image_size // 4, image_size // 8]
+    check_whole(1, num_classes=num_classes)
+    check_whole(7, image_size=image_size)
+    stem = -(-image_size // 2)  # its padded stride of 2 keeps an odd edge, which pooling drops
+    sizes = [stem, stem // 2, stem // 4]
     skeleton = convolution_cost(3, widths[0], 3, sizes[0]) + head_cost(widths[-1], num_classes)
     for width, size in zip(widths[1:], sizes[1:], strict=True):
         skeleton += convolution_cost(width // 2, width, 1, size)

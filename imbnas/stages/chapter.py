@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from imbnas import records
 from imbnas.names import BASELINES, SCORED, SEARCHED
-from imbnas.stages.common import Run
+from imbnas.stages.common import Run, check_kind
 from imbnas.stages.gate import gate
 from imbnas.stages.ranking import NAMED, retrain_named, retrain_path, score_paths
 from imbnas.stages.retrain import baseline, largest, retrain
@@ -20,8 +18,7 @@ from imbnas.stages.streams import side_by_side
 from imbnas.training import Unfinished
 
 PARAMETERS = tuple(f.name for f in fields(Run))
-WHOLE = ("seed", "split_seed")
-LISTS = ("target", *WHOLE)
+LISTS = {"target": ", or a list of texts", "seed": ", or a list of them", "split_seed": ", or a list of them"}
 PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 Record = dict[str, Any]
 FIRST_CELLS = 3  # the parameters, those that papermill injects, and the cell that asks
@@ -43,7 +40,6 @@ def batch(
         return check_names(namespace, known)
     quiet_errors()
     given, begin = runs(namespace, known), time.monotonic()
-    records.refuse_unwritable(Path(given[0].out))
 
     def job(run: Run, choice: dict[str, Any]) -> None:
         attempt(stage, replace(run, max_seconds=left(run.max_seconds, begin)), **choice)
@@ -128,16 +124,7 @@ def check_kinds(given: Mapping[str, Any]) -> None:
     """Refuse a parameter that is not of its kind, as in `seed: "0 1"`."""
     for name, value in given.items():
         entries = value if name in LISTS and isinstance(value, list | tuple) and value else [value]
-        if name in WHOLE:
-            right = all(type(entry) is int and entry >= 0 for entry in entries)
-            expected = "a whole number from 0, or a list of them"
-        elif name == "max_seconds":
-            right, expected = value is None or (isinstance(value, int | float) and value > 0), "seconds, more than 0"
-        else:
-            right, expected = all(isinstance(entry, str) for entry in entries), "text"
-            expected += ", or a list of texts" if name == "target" else ""
-        if not right:
-            raise ValueError(f"{name} is {value!r}; expected {expected}")
+        check_kind(name, value, entries, LISTS.get(name, ""))
 
 
 def guess(name: str, known: Iterable[str]) -> str:

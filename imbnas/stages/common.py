@@ -5,9 +5,9 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ def work_name(name: str, config: Any) -> str:
     return f"{name}-{records.identity(records.plain(config))}-{revision()}"
 
 
+WHOLE = ("seed", "split_seed")  # parameters that are whole numbers
+
 SHARED: ContextVar[int] = ContextVar("shared", default=1)  # stages that have the device together, this one counted
 
 
@@ -50,13 +52,29 @@ def best_device() -> torch.device:
     return torch.device("cuda")
 
 
+def check_kind(name: str, value: Any, entries: Sequence[Any], more: str = "") -> None:
+    """ValueError where an entry of the parameter `name` of a `Run` is not of its kind.
+
+    value: the parameter as it was given, for the message: one entry, or a list of `entries`. more: what else is
+    expected.
+    """
+    if name in WHOLE:
+        right, expected = all(type(entry) is int and entry >= 0 for entry in entries), "a whole number from 0"
+    elif name == "max_seconds":
+        right, expected = value is None or (isinstance(value, int | float) and value > 0), "seconds, more than 0"
+    else:
+        right, expected = all(isinstance(entry, str) for entry in entries), "text"
+    if not right:
+        raise ValueError(f"{name} is {value!r}; expected {expected}{more}")
+
+
 @dataclass(frozen=True)
 class Run:
     """One cell of the grid: the parameters of a chapter. Empty `source`, `target_data`, `space`: the profile's.
 
     `target` is such as "exp-0.01"; `out` is the folder of the records (default: the project's results/); unfinished
     work is kept in runs/ beside it. `max_seconds` ends the stage cleanly as unfinished, to be continued by the
-    same line.
+    same line. ValueError, by name, for what can't be run by.
     """
 
     profile: str
@@ -70,6 +88,9 @@ class Run:
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
+        for parameter in fields(self):
+            value = getattr(self, parameter.name)
+            check_kind(parameter.name, value, [value])
         settings = profiles.load(self.profile)
         for name in ("source", "target_data", "space"):
             object.__setattr__(self, name, getattr(self, name) or getattr(settings, name))

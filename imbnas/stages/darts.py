@@ -97,6 +97,7 @@ def arms() -> dict[str, Arm]:
 
 
 def read_arm(name: str, values: dict[str, Any]) -> Arm:
+    """The arm called `name` of its entries. ValueError, by arm and entry, for what can't be searched by."""
     kinds = {"recipe": Recipe, "search": Search, "scoring": Scoring}
     built = {entry: build(kind, values.get(entry, {}), f"DARTS arm {name}, {entry}") for entry, kind in kinds.items()}
     return build(Arm, {"name": name} | values | built, f"DARTS arm {name}")
@@ -145,6 +146,8 @@ def run_arm(arm: Arm, seed: int = 0, out: str = "", max_seconds: float | None = 
     folder, clock, device = Path(out or profiles.ROOT / "results"), Clock(max_seconds), best_device()
     config = {"arm": arm, "seed": seed}
     name = f"{arm.name}-s{seed}"
+    file = folder / "darts" / f"{name}.json"
+    records.refuse_unwritable(file, config)
     kept = folder.parent / "runs" / "darts" / work_name(name, config)
     with clock.part("data"):
         target = load_target(arm.data, arm.target, 0, device)
@@ -153,7 +156,7 @@ def run_arm(arm: Arm, seed: int = 0, out: str = "", max_seconds: float | None = 
         path, more = {"darts": relaxed, "stand-alone": stand_alone_cells}.get(arm.method, one_path)(attempt)
     clock.seconds["search"] = more.pop("seconds")  # those before a stop too
     results = {"split": target.split.hash, "best": judged(arm.space, path), **more}
-    return records.write(folder / "darts" / f"{name}.json", "darts", config, results, cost(clock, device))
+    return records.write(file, "darts", config, results, cost(clock, device))
 
 
 def judged(space: CellSpace, path: PathOf) -> dict[str, Any]:
@@ -206,9 +209,8 @@ def one_path(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
     )
     scoring = scoring_batches(attempt.target, arm.scoring, attempt.draws("scoring"))
     score: Callable = lambda paths: rank(net, paths, *scoring, arm.scoring.precision).accuracy  # noqa: E731
-    kinds = {name: value for name, value in vars(arm.search).items() if name != "cost_samples"}
-    budget = {"budget": arm.search.population * (arm.search.generations + 1)}
-    how, options = (evolve, kinds) if arm.method == "evolution" else (random_search, budget)
+    budget = {"budget": arm.search.budget}
+    how, options = (evolve, arm.search.evolution) if arm.method == "evolution" else (random_search, budget)
     kept = Kept(attempt.kept / "search.json", attempt.clock)
     found = how(arm.space, score, attempt.draws("search"), **options, state=kept.state, on_scored=kept.keep)
     scored = {digits(path): value for path, value in found.scored.items()}

@@ -53,6 +53,8 @@ def gate(run: Run, paths: int = 24) -> dict[str, Any]:
     accuracies against that between seeds, needs retrainings and is not.
     """
     config, clock, device = gate_config(run, paths), Clock(run.max_seconds), best_device()
+    file = run.file("gate", run.target)
+    records.refuse_unwritable(file, config)
     target = load_target(run.target_data, run.target, run.split_seed, device)
     source = load_source(run, device)
     drawn = random_paths(run, paths)
@@ -76,10 +78,11 @@ def gate(run: Run, paths: int = 24) -> dict[str, Any]:
         "macs": macs,
         **figures(list(by_seed.values()), source_scores, macs, scored_images(run, target)),
     }
-    return records.write(run.file("gate", run.target), "gate", config, results, cost(clock, device))
+    return records.write(file, "gate", config, results, cost(clock, device))
 
 
 def seeds(run: Run) -> tuple[int, int]:
+    """Of the two P1 classifiers: the run's and the next."""
     return run.seed, run.seed + 1
 
 

@@ -144,6 +144,8 @@ def landscape(repeats: int = 200, noisy_repeats: int = 50, out: str = "", budget
     """Both searches on the true score, the 12-epoch score and noisy scores: writes search/true-landscape.json."""
     clock, truth = Clock(), published("cifar10")
     config = {"truth": "cifar10", "budget": budget, "repeats": repeats, "noisy_repeats": noisy_repeats}
+    file = Path(out or profiles.ROOT / "results") / "search" / "true-landscape.json"
+    records.refuse_unwritable(file, config)
     best = max(truth.values())
     results: dict[str, Any] = {"optimum": best, "scores": {}, "noise": []}
     for column in ("cifar10", "cifar10_12_epochs"):
@@ -158,5 +160,4 @@ def landscape(repeats: int = 200, noisy_repeats: int = 50, out: str = "", budget
             runs = {search: repeat(search, noise, noisy_repeats, budget, truth) for search in SEARCHES}
         finals = {search: summary(found)["final"] for search, found in runs.items()}
         results["noise"].append({"noise": noise, **finals})
-    file = Path(out or profiles.ROOT / "results") / "search" / "true-landscape.json"
     return records.write(file, "landscape", config, results, cost(clock, torch.device("cpu")))

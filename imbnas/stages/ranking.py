@@ -72,7 +72,7 @@ def retrain_path(run: Run, path: int) -> dict[str, Any]:
 
 
 def told_of(run: Run, path: Path) -> dict[str, Any]:
-    """A path's printed architecture and its cost."""
+    """A path's printed architecture and its cost, `params` and `macs` of a network for ten classes (`Space.cost`)."""
     space = run.space_of_paths
     return {"architecture": space.to_string(path), **vars(space.cost(path))}
 
@@ -120,6 +120,8 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     clock, device, paths = Clock(run.max_seconds), best_device(), ranked_paths(run.space_of_paths)
     training = adaptation_config(run, procedure)
     config = scores_config(run, procedure, training)
+    file = run.file("scores", procedure, *([] if procedure in ON_SOURCE else [run.target]))
+    records.refuse_unwritable(file, config)
     target = load_target(config["data"], config["target"], run.split_seed, device)
     with clock.part("adaptation"):
         net, _ = adapted(run, training["procedure"], target, training, clock.deadline, device)
@@ -129,8 +131,7 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
         "split": {config["data"]: target.split.hash},
         "scored": {digits(path): score for path, score in zip(paths, scores, strict=True)},
     }
-    where = [] if procedure in ON_SOURCE else [run.target]
-    return records.write(run.file("scores", procedure, *where), "scores", config, results, cost(clock, device))
+    return records.write(file, "scores", config, results, cost(clock, device))
 
 
 def adaptation_config(run: Run, procedure: str) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def train_and_test(
     watch: read the test set after every epoch too, for the record only.
     """
     clock, device = Clock(run.max_seconds), best_device()
-    records.refuse_other_data(file, records.plain(config))
+    records.refuse_unwritable(file, config)
     with clock.part("data"):
         target = load_target(run.target_data, run.target, run.split_seed, device)
     recipe, names = config["recipe"], ("retrain", run.target, config["network"])

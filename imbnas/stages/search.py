@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from scipy.stats import kendalltau
 from torch import Tensor
 
 from imbnas import records
@@ -18,6 +18,7 @@ from imbnas.evaluation import rank
 from imbnas.evolution import Search, evolve, random_search
 from imbnas.models import SuperNet
 from imbnas.names import SEARCHED
+from imbnas.space import Path as PathOf
 from imbnas.space import digits, median_cost
 from imbnas.stages.common import (
     Clock,
@@ -32,9 +33,8 @@ from imbnas.stages.common import (
 )
 from imbnas.stages.control import ridge_scores
 from imbnas.stages.supernet import load_source, supernet_config
+from imbnas.statistics.bootstrap import tau_b
 from imbnas.training import Log, Unfinished
-
-PathOf = tuple[int, ...]
 
 
 def search_config(run: Run, procedure: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def search(run: Run, procedure: str) -> dict[str, Any]:
     if procedure not in SEARCHED:
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(SEARCHED)}')
     config, clock, device = search_config(run, procedure), Clock(run.max_seconds), best_device()
-    records.refuse_other_data(search_file(run, procedure), records.plain(config))
+    records.refuse_unwritable(search_file(run, procedure), config)
     with clock.part("data"):
         target = load_target(config["data"], config["target"], run.split_seed, device)
     with clock.part("adaptation"):
@@ -178,8 +178,8 @@ def way_to_search(run: Run, procedure: str) -> tuple[Callable[..., Search], dict
     """Evolution with the profile's settings, or, for a comparison at equal cost, as many random paths."""
     settings = run.settings.search
     if procedure.endswith("-random"):
-        return random_search, {"budget": settings.population * (settings.generations + 1)}
-    return evolve, {name: value for name, value in vars(settings).items() if name != "cost_samples"}
+        return random_search, {"budget": settings.budget}
+    return evolve, settings.evolution
 
 
 def max_cost(run: Run) -> float:
@@ -223,12 +223,15 @@ def scorer(
 
 def tau(one: Sequence[float], other: Sequence[float]) -> float | None:
     """Kendall's tau; None where all values of one side are equal and there is nothing to rank."""
-    found = float(kendalltau(one, other).statistic)
+    found = tau_b(np.asarray(one), np.asarray(other))
     return None if math.isnan(found) else found
 
 
 def search_results(found: Search, run: Run, cap: float) -> dict[str, Any]:
-    """The best path with its cost, the history, every scored path, and how much the score follows the cost."""
+    """The best path with its cost, the history, every scored path, and how much the score follows the cost.
+
+    `params` and `macs` are those of a network for ten classes (`Space.cost`); one for more has a larger classifier.
+    """
     space = run.space_of_paths
     price = space.cost(found.best)
     macs = [space.cost(path).macs for path in found.scored]

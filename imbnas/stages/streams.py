@@ -5,7 +5,7 @@ processes only take turns.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 
@@ -17,7 +17,8 @@ STREAMS = 6
 def side_by_side(jobs: Sequence[Callable[[], None]], streams: int = STREAMS) -> None:
     """Run all jobs, on a GPU up to `streams` at once.
 
-    There one that fails does not stop the others: all errors are told, and the first is raised.
+    There one that fails does not stop the others: all errors are told, and the first is raised. An interrupt (Ctrl-C)
+    waits for those that run and begins no other.
     """
     count = min(len(jobs), streams) if best_device().type == "cuda" else 1
     if count < 2:
@@ -31,7 +32,11 @@ def side_by_side(jobs: Sequence[Callable[[], None]], streams: int = STREAMS) -> 
         torch.cuda.set_stream(torch.cuda.Stream())
 
     with ThreadPoolExecutor(count, initializer=begin) as pool:
-        ended = [pool.submit(job) for job in jobs]
+        try:
+            wait(ended := [pool.submit(job) for job in jobs])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # the end of the block waits for those that run
+            raise
     if faults := [fault for fault in (job.exception() for job in ended) if fault]:
         for fault in faults[1:]:
             print(f"{type(fault).__name__}: {fault}")

@@ -51,7 +51,7 @@ def supernet(run: Run) -> dict[str, Any]:
     The checkpoint names data and recipe; the record has the scores of a few fixed paths and the checkpoint's SHA-256.
     """
     config, clock, device = supernet_config(run), Clock(run.max_seconds), best_device()
-    records.refuse_other_data(run.file("supernet"), records.plain(config))
+    records.refuse_unwritable(run.file("supernet"), config)
     with clock.part("data"):
         source = load_target(run.source, "balance", run.split_seed, device)
     recipe = run.settings.supernet

@@ -85,7 +85,6 @@ def truth(
     chosen, changed = arm_called(arm), variant_called(variant)
     folder, device, clock = Path(out or profiles.ROOT / "results"), best_device(), Clock(max_seconds)
     recipe = recipe_of(chosen, procedure)
-    data = load_target(changed.data, target, 0, device)
     config = {
         "arm": chosen,
         "procedure": procedure,
@@ -97,14 +96,16 @@ def truth(
     if variant:
         config["variant"] = {"name": variant} | vars(changed)
     name = "-".join([arm, procedure, *filter(None, [variant]), target, f"s{seed}"])
+    file = folder / ("truth" if arm == ARM and not variant else "probes") / f"{name}.json"
+    records.refuse_unwritable(file, config)
     kept = folder.parent / "runs" / "truth" / work_name(name, config)
+    data = load_target(changed.data, target, 0, device)
     with clock.part("source"):
         source = source_of(chosen, changed, seed, folder, device, clock.deadline)
     net, log = adapted(procedure, source, chosen, data, recipe, seed, kept, clock.deadline)
     clock.seconds["adaptation"] = log.seconds  # before a stop too
     with clock.part("scoring"):
         scores = scored(procedure, net, chosen, changed, data)
-    file = folder / ("truth" if arm == ARM and not variant else "probes") / f"{name}.json"
     records.write_curves(file.with_suffix(".csv"), log.rows)
     return records.write(file, "truth", config, {"split": data.split.hash, **scores}, cost(clock, device))
 

@@ -94,6 +94,7 @@ def arm_file(arm: Arm, seed: int, folder: Path, suffix: str) -> Path:
 
 
 def read_arm(name: str, base: dict[str, Any], changes: dict[str, Any]) -> Arm:
+    """The arm called `name`: `base` with its changes. ValueError, by arm and entry, for what can't be trained by."""
     values = merged(base, changes)
     for kind, entry in ((Recipe, "recipe"), (Scoring, "scoring")):
         values[entry] = build(kind, values.get(entry, {}), f"validity arm {name}, {entry}")
@@ -200,19 +201,21 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
     continues it.
     """
     chosen, clock, device = arm_called(arm), Clock(max_seconds), best_device()
-    folder = Path(out or profiles.ROOT / "results")
+    folder, config = Path(out or profiles.ROOT / "results"), {"arm": chosen, "seed": seed}
+    file = arm_file(chosen, seed, folder, ".json")
+    records.refuse_unwritable(file, config)
     course = begin(chosen, seed, device)
     kept = work_folder(chosen, seed, folder)
     total = chosen.recipe.total_steps(course.batches.steps_per_epoch)
     moments = {round(fraction * total): chosen.early_cells for fraction in chosen.measure} | {total: chosen.cells}
 
     def measure(step: int) -> None:
-        if step in moments and not (file := kept / f"{step}.json").exists():
+        if step in moments and not (part := kept / f"{step}.json").exists():
             begin_scoring = time.monotonic()
             scores = score_cells(course.net, moments[step], course.target, chosen.scoring)
             seconds = time.monotonic() - begin_scoring
             records.write_text(
-                file, json.dumps(records.plain({"seconds": seconds, "scores": {"step": step, **scores}}))
+                part, json.dumps(records.plain({"seconds": seconds, "scores": {"step": step, **scores}}))
             )
 
     log = course.train(kept, clock.deadline, measure)
@@ -224,11 +227,10 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
         "images": {step: step * chosen.recipe.batch_size for step in moments},
         "moments": [one["scores"] for one in measured],
     }
-    file = arm_file(chosen, seed, folder, ".json")
     save_supernet(file.with_suffix(".safetensors"), course.net, identity(chosen, seed))
     records.write_curves(file.with_suffix(".csv"), log.rows)
     run_cost = cost(clock, device, images_per_second=log.images_per_second)
-    return records.write(file, "validity", {"arm": chosen, "seed": seed}, results, run_cost)
+    return records.write(file, "validity", config, results, run_cost)
 
 
 def score_cells(net: SuperNet, count: int, target: Target, scoring: Scoring) -> dict[str, dict[str, float]]:

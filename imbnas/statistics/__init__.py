@@ -1,1 +1,1 @@
-"""Statistics that know nothing of networks or records: rank correlations, their bootstrap, intervals."""
+"""Statistics that know nothing of networks or records: rank correlations, their bootstrap, regret, intervals."""

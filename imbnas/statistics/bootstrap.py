@@ -5,6 +5,8 @@ import torch
 from scipy.stats import kendalltau
 from torch import Generator
 
+from imbnas.statistics.intervals import tail
+
 MOST_IN_MATRICES = 1000  # rows whose pairs are held at once
 
 
@@ -14,7 +16,12 @@ def tau_b(scores: np.ndarray, truths: np.ndarray) -> float:
 
 
 def bootstrap_draws(rows: int, repeats: int = 1000, generator: Generator | None = None) -> np.ndarray:
-    """Which rows each of `repeats` bootstrap draws takes: [repeats, rows]; default generator: seed 0."""
+    """Which rows each of `repeats` bootstrap draws takes: [repeats, rows]; default generator: seed 0.
+
+    ValueError for no rows, and for no draws.
+    """
+    if rows < 1:
+        raise ValueError(f"{rows} rows to draw from: expected at least 1")
     if repeats < 1:
         raise ValueError(f"repeats is {repeats}: expected a number of bootstrap draws, at least 1")
     generator = generator or Generator().manual_seed(0)
@@ -51,11 +58,13 @@ def _counted(pairs: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """The middle `confidence` of bootstrap values; draws without a value don't count, and all without one give NaN."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}: expected a share between 0 and 1, as 0.95 for 95 %")
-    if np.isnan(values).all():
+    """The middle `confidence` of bootstrap values; draws without a value (NaN) don't count.
+
+    NaN where more of them have none than a tail holds, 2.5 % for 95 %: they might have been the tail. ValueError as
+    `tail`.
+    """
+    outside = tail(confidence)
+    if np.isnan(values).mean() > outside:
         return float("nan"), float("nan")
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
+    low, high = np.nanquantile(values, [outside, 1 - outside])
     return float(low), float(high)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+ROUNDING = 1e-9  # how far a correlation of 1 may come out beyond it
 Values = float | Float[np.ndarray, "..."]
 
 
@@ -29,9 +30,12 @@ def partial_tau(tau: Values, first_cost: Values, second_cost: Values) -> Values:
     """The tau that is left of two orders when a third, their cost, is partialled out; arguments: the three taus.
 
     The taus become correlations of normal variables, these give the partial correlation, and that a tau again. So it
-    is zero where the two have nothing but the cost in common, which Kendall's own coefficient (1942) is not.
+    is zero where the two have nothing but the cost in common, which Kendall's own coefficient (1942) is not. NaN where
+    one of the two has the order of the cost, and where no three normal variables have these taus, as two that rise with
+    the cost but fall with each other: the partial correlation would lie beyond 1.
     """
     both, one, other = (correlation_of(value) for value in (tau, first_cost, second_cost))
     with np.errstate(invalid="ignore", divide="ignore"):
         left = (both - one * other) / np.sqrt((1 - one**2) * (1 - other**2))
-    return tau_of(np.clip(left, -1, 1))
+    possible = np.abs(left) <= 1 + ROUNDING
+    return tau_of(np.where(possible, np.clip(left, -1, 1), np.nan))

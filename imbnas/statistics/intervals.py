@@ -14,12 +14,19 @@ def binomial_error(accuracy: float, images: int = TEST_IMAGES) -> float:
     return float(np.sqrt(accuracy * (100 - accuracy) / images))
 
 
+def tail(confidence: float) -> float:
+    """The share that an interval of this confidence leaves on either side; ValueError unless it is between 0 and 1."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}: expected a share between 0 and 1, as 0.95 for 95 %")
+    return (1 - confidence) / 2
+
+
 def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Student's interval of a mean; None where there are too few values for one."""
-    values = np.asarray(list(values), dtype=float)
+    """Student's interval of a mean; None where there are too few values for one. ValueError as `tail`."""
+    values, outside = np.asarray(list(values), dtype=float), tail(confidence)
     if len(values) < 2:
         return None
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = stats.t.isf(outside, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
 
 
@@ -43,9 +50,12 @@ def pooled_sd(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
 
 
 def sd_interval(sd: float, freedom: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The chi-square interval of a standard deviation of normal values with so many degrees of freedom."""
-    tail = (1 - confidence) / 2
-    low, high = (np.sqrt(freedom / stats.chi2.ppf(q, freedom)) for q in (1 - tail, tail))
+    """The chi-square interval of a standard deviation of normal values with so many degrees of freedom.
+
+    ValueError as `tail`.
+    """
+    outside = tail(confidence)
+    low, high = (np.sqrt(freedom / stats.chi2.ppf(q, freedom)) for q in (1 - outside, outside))
     return float(sd * low), float(sd * high)
 
 

@@ -1,26 +1,21 @@
 """Tensors on disk: safetensors, written whole or not at all; nothing that is read is executed."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from threading import get_native_id
 
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from imbnas.files import whole
+
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file atomically: whole, or not at all; equal contents give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, dict(metadata))
-    partial = path.with_name(f".{path.name}.{get_native_id()}")
-    with open(partial, "wb") as file:
+    with whole(path) as file:
         file.writelines(in_order(data))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def in_order(data: bytes) -> tuple[bytes, memoryview]:
@@ -34,7 +29,12 @@ def in_order(data: bytes) -> tuple[bytes, memoryview]:
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file; nothing in it is executed."""
+    """Read a safetensors file; nothing in it is executed.
+
+    FileNotFoundError where there is none, ValueError where it is not whole.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; expected a safetensors file: give the path of one")
     try:
         with safe_open(str(path), framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}

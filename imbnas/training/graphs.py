@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imbnas.models.networks import Images
 from imbnas.training.recipe import Recipe
-from imbnas.training.steps import Forward, MakeStep, PlainStep
+from imbnas.training.steps import Forward, Labels, MakeStep, PlainStep, Taken, Weights
 
 ALONE = threading.Lock()  # held by the one thread that records
 WARM = 2  # ordinary runs before a recording: libraries choose their kernels meanwhile
@@ -74,7 +75,7 @@ def in_turn(recorder: Recorder | None) -> contextlib.AbstractContextManager:
 
 
 class StaticRate:
-    """A learning rate that recorded kernels read from the device."""
+    """A learning rate that recorded kernels read from the device, in float32: to seven digits."""
 
     def __init__(self, device: torch.device) -> None:
         self.tensor, self.value = torch.zeros((), device=device), 0.0
@@ -85,20 +86,36 @@ class StaticRate:
             self.value = rate
 
 
+class StaticWeights:
+    """Class weights that recorded kernels read from the device: always at the same place, once there are any."""
+
+    def __init__(self) -> None:
+        self.tensor: Tensor | None = None
+
+    def set(self, weights: Weights | None) -> Weights | None:
+        """The place of the weights, which now holds these; None for None."""
+        if weights is None:
+            return None
+        if self.tensor is None:
+            self.tensor = torch.empty_like(weights)
+        return self.tensor.copy_(weights)
+
+
 class RecordedStep:
     """The steps of a network that does the same every time, each as one graph: forward, backward and update.
 
-    There is one recording for every size of batch, with and without class weights.
+    There is one recording for every size of batch, with and without class weights. The sums are those of an ordinary
+    step, but for the learning rate, which is rounded to float32 (`StaticRate`).
     """
 
     def __init__(self, forward: Forward, optimizer: torch.optim.SGD, recipe: Recipe, precision: str) -> None:
         self.plain = PlainStep(forward, optimizer, recipe, precision)
         device = optimizer.param_groups[0]["params"][0].device
-        self.rate = StaticRate(device)
+        self.rate, self.weights = StaticRate(device), StaticWeights()
         self.recorder = Recorder() if device.type == "cuda" else None
         self.kinds: dict[tuple[int, bool], Kind] = {}
 
-    def __call__(self, images: Tensor, labels: Tensor, rate: float, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Images, labels: Labels, rate: float, weights: Weights | None) -> Taken:
         name = (len(labels), weights is not None)
         if name not in self.kinds:
             self.kinds[name] = Kind(images, labels)
@@ -107,10 +124,10 @@ class RecordedStep:
             self.rate.set(rate)
             kind.images.copy_(images)
             kind.labels.copy_(labels)
-            return self.take(kind, weights)
+            return self.take(kind, self.weights.set(weights))
 
-    def take(self, kind: "Kind", weights: Tensor | None) -> tuple[Tensor, Tensor]:
-        def step() -> tuple[Tensor, Tensor]:
+    def take(self, kind: "Kind", weights: Weights | None) -> Taken:
+        def step() -> Taken:
             return self.plain(kind.images, kind.labels, self.rate.tensor, weights)
 
         if self.recorder is None or kind.runs < WARM:
@@ -126,8 +143,8 @@ class RecordedStep:
 class Kind:
     """The place of one kind of batch, and what is recorded of its steps."""
 
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
+    def __init__(self, images: Images, labels: Labels) -> None:
         self.images, self.labels = torch.empty_like(images), torch.empty_like(labels)
         self.runs = 0
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.result: tuple[Tensor, Tensor] | None = None
+        self.result: Taken | None = None

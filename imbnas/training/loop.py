@@ -8,7 +8,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -16,12 +15,15 @@ from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from imbnas.data import Batches
 from imbnas.losses import Deferred
 from imbnas.training.checkpoint import load_tensors, save_tensors
+from imbnas.training.checks import check_classes, check_precision
+from imbnas.training.moments import Moments
+from imbnas.training.owner import check_owner, digest, layout, told
 from imbnas.training.recipe import Recipe
 from imbnas.training.steps import MakeStep, PlainStep, Step, sgd
 
@@ -69,6 +71,8 @@ class Training:
     batches: Batches
     generators: Mapping[str, torch.Generator]
     recipe: Recipe
+    deferred: Deferred
+    precision: str
     step: int = 0
     rate: float = 0.0
     epoch: Epoch = field(default_factory=Epoch)
@@ -83,6 +87,18 @@ class Training:
         now = time.monotonic()
         self.log.seconds, self.clock = self.log.seconds + now - self.clock, now
 
+    @property
+    def owner(self) -> dict[str, str]:
+        """Whose a checkpoint is: no other training may go on from it."""
+        return {
+            "recipe": repr(self.recipe),
+            "network": layout(self.model),
+            "choice of parameters": digest(list(self.names.values())),
+            "choice of class weights": told(self.deferred.weights),
+            "precision": self.precision,
+            "choice of generators": digest(sorted(self.generators)),
+        }
+
     def save(self, path: Path) -> None:
         """Write all of it to a safetensors file."""
         self.take_time()
@@ -92,12 +108,12 @@ class Training:
         tensors |= {f"batches.{name}": tensor for name, tensor in self.batches.state_dict().items()}
         tensors |= {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
         progress = {"step": self.step, "epoch": asdict(self.epoch), "log": asdict(self.log)}
-        save_tensors(path, tensors, {"progress": json.dumps(progress), "recipe": repr(self.recipe)})
+        save_tensors(path, tensors, {"progress": json.dumps(progress), **self.owner})
 
     def load(self, path: Path) -> None:
         """Continue from what `save` wrote."""
         tensors, metadata = load_tensors(path)
-        check_owner(path, metadata, recipe=repr(self.recipe))
+        check_owner(path, metadata, self.owner)
         part = {kind: {} for kind in ("model", "momentum", "batches", "generator")}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
@@ -112,13 +128,6 @@ class Training:
         self.step, self.epoch, self.log = progress["step"], Epoch(**progress["epoch"]), Log(**progress["log"])
 
 
-def check_owner(path: Path, metadata: Mapping[str, str], **own: str) -> None:
-    """ValueError where the checkpoint at `path` was written under another recipe, or another of what `own` names."""
-    for name, value in own.items():
-        if metadata.get(name) != value:
-            raise ValueError(f"checkpoint {path} belongs to another {name}: delete it, or give another file")
-
-
 Trained = TypeVar("Trained", bound=Callable[..., Log])
 
 
@@ -126,9 +135,11 @@ def one_at_a_time(train: Trained) -> Trained:
     """Trainings of one checkpoint, which are one and the same, wait for each other: the second finds it finished."""
 
     @wraps(train)
-    def turn(*arguments: Any, checkpoint: Path | None = None, **options: Any) -> Log:
-        with nullcontext() if checkpoint is None else UNDER_WAY.setdefault(checkpoint, Lock()):
-            return train(*arguments, checkpoint=checkpoint, **options)
+    def turn(*arguments: Any, checkpoint: str | Path | None = None, **options: Any) -> Log:
+        if checkpoint is None:
+            return train(*arguments, **options)
+        with UNDER_WAY.setdefault(file := Path(checkpoint), Lock()):
+            return train(*arguments, checkpoint=file, **options)
 
     return turn
 
@@ -145,7 +156,7 @@ def fit(
     generators: Mapping[str, torch.Generator] | None = None,
     precision: str = "float32",
     step: MakeStep = PlainStep,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 30.0,
     deadline: float | None = None,
     describe: Callable[[], str] = lambda: "",
@@ -155,55 +166,59 @@ def fit(
 ) -> Log:
     """Train `model` by `recipe` on `batches`, with logits = forward(images), and return the log.
 
-    weights: class weights of the deferred schedule, float [classes]; None for plain cross-entropy.
+    weights: class weights, float [classes], from the recipe's `reweight_from` on. Where that is None, as it is by
+    default, or without weights, the loss is plain cross-entropy to the end.
     parameters: what is trained (default: all of `model`); the rest is neither decayed nor moved.
     generators: the random number generators that `forward` draws from, saved and restored with the checkpoint.
     step: how a step is made; what replays recordings on a GPU does the same sums (`graphs`, `pieces`).
+    precision: "bf16", or the weights' own: "float32" or "float64".
     checkpoint: a file that is written every `checkpoint_seconds` and continued from when it exists; one of another
-    recipe is refused.
+    recipe, network, precision, choice of parameters, class weights or generators is refused.
     deadline: `time.monotonic()` at which the training stops with `Unfinished`, its checkpoint written.
     describe: names what the last forward ran (the path), for the message of `NotFinite`.
     on_step: called with the number of steps done, after each; what it changes must not touch the training, and the
     network must be in training mode again when it returns.
     on_epoch: called at the end of each epoch; what it returns is added to the epoch's row of the log.
+
+    ValueError for labels or class weights of other classes than the network's, another precision than its own, and
+    another's checkpoint; `NotFinite` and `Unfinished` as they say.
     """
+    check_classes(model, batches.labels, weights)
+    check_precision(model, precision)
     parameters = list(model.parameters()) if parameters is None else parameters
     chosen = {id(parameter) for parameter in parameters}
     names = {p: name for name, p in model.named_parameters() if id(p) in chosen}
-    run = Training(model, sgd(parameters, recipe), names, batches, generators or {}, recipe)
-    if checkpoint is not None and checkpoint.exists():
-        run.load(checkpoint)
     device, per_epoch = batches.labels.device, batches.steps_per_epoch
     weights = None if weights is None else weights.to(device)  # once: a copy in every step would wait every time
     deferred, total = recipe.deferred(weights, per_epoch), recipe.total_steps(per_epoch)
+    run = Training(model, sgd(parameters, recipe), names, batches, generators or {}, recipe, deferred, precision)
+    if checkpoint is not None and checkpoint.exists():
+        run.load(checkpoint)
     one_step = step(forward, run.optimizer, recipe, precision)
-    saved = time.monotonic()
+    moments = Moments(total, per_epoch, None if checkpoint is None else checkpoint_seconds, deadline)
     run.resume_clock()
     pending: list[Outcome] = []
     while run.step < total:
         rate = recipe.rate_at(run.step, per_epoch)
-        pending.append(Outcome(*take_step(run, one_step, rate, deferred), describe()))
+        pending.append(Outcome(*take_step(run, one_step, rate), describe()))
         if on_step is not None:
             run.take_time()
             on_step(run.step)
             run.resume_clock()  # what is looked at beside the training is no part of its time
-        last, now = run.step == total, time.monotonic()
-        ends_epoch = run.step % per_epoch == 0 or last
-        over = deadline is not None and now > deadline and not last
-        due = checkpoint is not None and (now - saved > checkpoint_seconds or over or last)
-        if ends_epoch or due or over or device.type == "cpu":
+        now = moments.after(run.step)
+        if now.ends_epoch or now.save or now.over or device.type == "cpu":
             collect(run, pending)
-        if ends_epoch:
+        if now.ends_epoch:
             run.take_time()
             more = {} if on_epoch is None else on_epoch()
             run.resume_clock()
             close_epoch(run, total, report, more)
-        if due or last:
+        if now.save or now.last:
             refuse_overflow(run)
-        if due:
+        if now.save:
             run.save(checkpoint)
-            saved = time.monotonic()
-        if over:
+            moments.was_saved()
+        if now.over:
             raise Unfinished(f"stopped after {run.step} of {total} steps")
     return run.log
 
@@ -211,16 +226,16 @@ def fit(
 class Outcome(NamedTuple):
     """What a step leaves on the device until it is read: loss, images classified correctly, images, the path."""
 
-    loss: Tensor
-    correct: Tensor
+    loss: Float[Tensor, ""]
+    correct: Int[Tensor, ""]
     count: int
     what: str
 
 
-def take_step(run: Training, step: Step, rate: float, deferred: Deferred) -> tuple[Tensor, Tensor, int]:
+def take_step(run: Training, step: Step, rate: float) -> tuple[Float[Tensor, ""], Int[Tensor, ""], int]:
     """One optimiser step on the next batch; nothing in it waits for the device."""
     images, labels = run.batches.next()
-    loss, correct = step(images, labels, rate, deferred.at(run.step))
+    loss, correct = step(images, labels, rate, run.deferred.at(run.step))
     run.step, run.rate = run.step + 1, rate
     return loss, correct, len(labels)
 

@@ -1,9 +1,10 @@
 """How something is trained: lengths, learning rates, when re-weighting begins."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any
 
 from jaxtyping import Float
@@ -21,13 +22,25 @@ def expect(of: Any, rules: Mapping[str, tuple[bool, str]]) -> None:
             raise ValueError(f"{name} is {shown}; expected {expected}")
 
 
+def expect_numbers(of: Any, names: Iterable[str], kind: type[Real] = Real) -> None:
+    """ValueError for the first of the fields named that is no number, or with `Integral` no whole one."""
+    expected = "a whole number" if kind is Integral else "a number"
+    expect(of, {name: (isinstance(getattr(of, name), kind), expected) for name in names})
+
+
+def all_numbers(values: Any) -> bool:
+    """Whether these are several numbers."""
+    return isinstance(values, tuple | list) and all(isinstance(value, Real) for value in values)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How something is trained. Lengths (`length`, `milestones`, `warmup`, `reweight_from`) count in `unit`.
 
-    The learning rate is `rate`, times `factor` at each milestone, or falling to zero along a half cosine with
-    `shape="cosine"`; `warmup` units of linear rise come first. `reweight_from` is where deferred re-weighting
-    begins (None: never; 0: from the first step). ValueError, by name, for what can't be trained by.
+    The learning rate is `rate`, times `factor` at each milestone; falling to zero along a half cosine with
+    `shape="cosine"`; or the same throughout with `shape="constant"`. `warmup` units of linear rise come first.
+    `reweight_from` is where deferred re-weighting begins (None: never, whatever class weights there are; 0: from the
+    first step). ValueError, by name, for what can't be trained by.
     """
 
     length: float
@@ -45,6 +58,10 @@ class Recipe:
     clip: float | None = None
 
     def __post_init__(self) -> None:
+        optional = [name for name in ("reweight_from", "clip") if getattr(self, name) is not None]
+        expect_numbers(self, ("length", "rate", "factor", "warmup", "momentum", "weight_decay", *optional))
+        expect_numbers(self, ("batch_size",), Integral)
+        expect(self, {"milestones": (all_numbers(self.milestones), "a tuple of numbers")})
         kind = "whole number of steps" if self.unit == "steps" else "number of epochs"
         moments, to_the_end = (0, *self.milestones, self.length), f"a {kind} from 0 to the length, {self.length}"
         rules = {
@@ -60,8 +77,11 @@ class Recipe:
             "warmup": (0 <= self.warmup <= self.length and self.counts(self.warmup), to_the_end),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "momentum": (0 <= self.momentum < 1, "a number from 0 to below 1"),
+            "nesterov": (not self.nesterov or self.momentum > 0, "False without momentum"),
             "weight_decay": (0 <= self.weight_decay < math.inf, "0 or a number above"),
         }
+        if self.milestones and self.shape != "steps":
+            rules["milestones"] = (False, f'none with the shape "{self.shape}", which has no use for them')
         if self.reweight_from is not None:
             within = 0 <= self.reweight_from <= self.length and self.counts(self.reweight_from)
             rules["reweight_from"] = (within, f"{to_the_end}, or None: never")
@@ -95,7 +115,7 @@ class Recipe:
         return self.rate * self.factor**passed
 
     def deferred(self, weights: Float[Tensor, " classes"] | None, steps_per_epoch: int) -> Deferred:
-        """The loss's class weights as a schedule in steps."""
+        """The loss's class weights as a schedule in steps; none at all where `reweight_from` is None."""
         if self.reweight_from is None:
             return Deferred(None)
         return Deferred(weights, self.in_steps(self.reweight_from, steps_per_epoch))

@@ -8,17 +8,21 @@ import contextlib
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from imbnas.losses import weighted_cross_entropy
+from imbnas.models.networks import Images
 from imbnas.training.recipe import Recipe
 
-Forward = Callable[[Tensor], Tensor]  # from images to logits
+Labels = Int64[Tensor, " batch"]
+Weights = Float[Tensor, " classes"]
+Taken = tuple[Float[Tensor, ""], Int64[Tensor, ""]]  # the loss of a step, and how many images are classified correctly
+Forward = Callable[[Images], Float[Tensor, "batch classes"]]
 
-
-# Trains on images and labels at a learning rate, with class weights or None; returns the loss and the number of images
-# classified correctly. Both stay on the device, so that nothing waits for it.
-Step = Callable[[Tensor, Tensor, float, Tensor | None], tuple[Tensor, Tensor]]
+# Trains on images and labels at a learning rate, with class weights or None. What it returns stays on the device, so
+# that nothing waits for it.
+Step = Callable[[Images, Labels, float, Weights | None], Taken]
 MakeStep = Callable[[Forward, torch.optim.SGD, Recipe, str], Step]  # of forward, optimiser, recipe and precision
 
 
@@ -43,7 +47,10 @@ def sgd(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """bfloat16 where `precision` is "bf16", nothing where it is "float32" or "float64"."""
+    """bfloat16 where `precision` is "bf16"; the weights' own where it is "float32" or "float64".
+
+    ValueError for any other. That weights for which "float64" is asked are float64, `check_precision` sees to.
+    """
     if precision not in ("bf16", "float32", "float64"):
         raise ValueError(f'precision is "{precision}"; expected "bf16", "float32" or "float64"')
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
@@ -56,8 +63,8 @@ class PlainStep:
         self.forward, self.optimizer, self.clip, self.precision = forward, optimizer, recipe.clip, precision
 
     def __call__(
-        self, images: Tensor, labels: Tensor, rate: float | Tensor, weights: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+        self, images: Images, labels: Labels, rate: float | Float[Tensor, ""], weights: Weights | None
+    ) -> Taken:
         with autocast(images.device, self.precision):
             logits = self.forward(images)
         loss = weighted_cross_entropy(logits, labels, weights)

@@ -1,0 +1,31 @@
+"""Whose a checkpoint is: what a training must have in common with the one that wrote it, to go on from it."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def check_owner(path: Path, card: Mapping[str, str], own: Mapping[str, str]) -> None:
+    """ValueError where the `card` of the checkpoint at `path` says otherwise than `own`, or does not say."""
+    for name, value in own.items():
+        if card.get(name) != value:
+            raise ValueError(f"checkpoint {path} belongs to another {name}: delete it, or give another file")
+
+
+def layout(net: nn.Module) -> str:
+    """A name for what the tensors of a network are called, and for their types and shapes."""
+    return digest([(name, str(tensor.dtype), list(tensor.shape)) for name, tensor in net.state_dict().items()])
+
+
+def told(weights: Float[Tensor, " classes"] | None) -> str:
+    """A name for class weights, "none" where there are none."""
+    return "none" if weights is None else digest(weights.tolist())
+
+
+def digest(of: Any) -> str:
+    """Twelve hexadecimal digits that differ where what is printed of two things does."""
+    return hashlib.sha256(repr(of).encode()).hexdigest()[:12]
