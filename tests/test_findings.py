@@ -241,6 +241,16 @@ def test_balanced_accuracy_predicts_long_tailed_accuracy() -> None:
     assert within.low > 0 and within.partial_low > 0
 
 
+def test_neither_the_tail_nor_the_other_data_set_reorders_the_published_cells_much() -> None:
+    halves = pd.read_csv(RESULTS / "benchmark" / "tail-and-domain.csv").set_index("target")
+    assert list(halves.index) == ["exp-0.01", "step-0.01"] and (halves.cells >= 10).all()
+    assert (halves[["tail", "domain"]] > 0.8).all(axis=None) and ((halves.low < 0) & (halves.high > 0)).all()
+    orders = pd.read_csv(RESULTS / "benchmark" / "domain.csv").set_index(["first", "second", "part"])
+    both = orders.loc["cifar10", "exp-0.01", "overall"]
+    assert both.low > 0 and both.regret == 0
+    assert orders.low["balance", "exp-0.01", "overall"] > 0.5
+
+
 def test_what_the_figures_of_table_2_show() -> None:
     """Alternative texts and captions of chapter 10: ten points below the paper's, no order of the procedures."""
     found = records.read(RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1")
