@@ -249,6 +249,9 @@ def test_neither_the_tail_nor_the_other_data_set_reorders_the_published_cells_mu
     both = orders.loc["cifar10", "exp-0.01", "overall"]
     assert both.low > 0 and both.regret == 0
     assert orders.low["balance", "exp-0.01", "overall"] > 0.5
+    runs = pd.read_csv(RESULTS / "benchmark" / "longtailed.csv")
+    tails = runs[(runs.space == "cell1-c16-n1") & (runs.target == "step-0.01")]["tail"]
+    assert tails.between(3, 7).all()
 
 
 def test_what_the_figures_of_table_2_show() -> None:

@@ -65,7 +65,12 @@ def test_every_question_is_asked_of_what_was_measured() -> None:
     asked = ["P1 − P0", "P3 − P0", "P3 − P1", "P1 − multiply-adds", "P0 − multiply-adds", "P3 − multiply-adds"]
     assert [question.split(":")[0] for question in printed.index] == asked
     first = printed.iloc[0]
-    assert (first.target, first.better, first["τ"], first.p) == ("exp-0.01", "P1", "+2.00 [+2.00, +2.00]", "below 0.01")
+    assert (first.target, first.better, first["τ"], first.p) == (
+        "exp-0.01",
+        "P1",
+        "+2.00 [+2.00,\u00a0+2.00]",
+        "below 0.01",
+    )
 
 
 def test_without_records_the_command_is_named() -> None:
@@ -76,7 +81,7 @@ def test_without_records_the_command_is_named() -> None:
 
 def test_the_printed_table_by_hand() -> None:
     row = quality_in_print(quality([*paths(UP), scores_record("P1", DOWN)])).iloc[0]
-    assert (row.ranking, row.paths, row["τ"]) == ("P1", 10, "−1.00 [−1.00, −1.00]")
+    assert (row.ranking, row.paths, row["τ"]) == ("P1", 10, "−1.00 [−1.00,\u00a0−1.00]")
     assert row["regret"] == "5.0" and row["size out"] == ""  # the truth is the order of sizes
     scored = [scores_record("P1", DOWN), scores_record("P1", UP, seed=1)]
     assert list(quality_in_print(quality([*paths(UP), *scored])).ranking[:2]) == ["P1, seed 0", "P1, seed 1"]
@@ -90,8 +95,8 @@ def test_what_has_no_interval_stands_alone() -> None:
     row |= {"regret": 1.0, "by_chance": 2.0, "corrected": 0.01}
     for partial, ranked, asked in ((0.6, "0.60", "+0.60"), (nan, "", "")):
         frame = pd.DataFrame([row | {"partial": partial}])
-        assert quality_in_print(frame).loc[0, ["τ", "size out"]].tolist() == ["0.50 [0.20, 0.70]", ranked]
-        assert differences_in_print(frame).loc[0, ["τ", "size out"]].tolist() == ["+0.50 [+0.20, +0.70]", asked]
+        assert quality_in_print(frame).loc[0, ["τ", "size out"]].tolist() == ["0.50 [0.20,\u00a00.70]", ranked]
+        assert differences_in_print(frame).loc[0, ["τ", "size out"]].tolist() == ["+0.50 [+0.20,\u00a0+0.70]", asked]
     pair = {"first": "balance", "second": "exp-0.01", "first_part": "overall", "second_part": "overall"}
     pair |= {"spearman": 0.6, "spearman_low": 0.3, "spearman_high": 0.8}
     words = premise_in_words(pd.DataFrame([row | pair, row | pair | {"partial": nan}])).splitlines()

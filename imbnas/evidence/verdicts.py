@@ -54,7 +54,7 @@ def differences_in_print(frame: pd.DataFrame) -> pd.DataFrame:
                 cells["size out"] = difference(row, "partial", "partial_low", "partial_high")
                 cells["p"] = "" if math.isnan(row["corrected"]) else p_value(row["corrected"])
             rows.append(cells)
-    return pd.DataFrame(rows, columns=columns)
+    return unbroken(pd.DataFrame(rows, columns=columns))
 
 
 def answer(row: Mapping[str, Any]) -> str:
@@ -106,7 +106,7 @@ def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
             cells["size out"] = figure(row, "partial", "partial_low", "partial_high")  # size itself has nothing left
             cells |= {"regret": f"{row['regret']:.1f}", "by chance": f"{row['by_chance']:.1f}"}
         rows.append(cells)
-    return pd.DataFrame(rows, columns=["target", "ranking", "paths", "τ", "size out", "regret", "by chance"])
+    return unbroken(pd.DataFrame(rows, columns=["target", "ranking", "paths", "τ", "size out", "regret", "by chance"]))
 
 
 def spread_in_words(spread: Mapping[str, Any]) -> str:
@@ -233,7 +233,12 @@ def domain_in_print(frame: pd.DataFrame) -> pd.DataFrame:
             cells |= dict(zip(thirds.part, thirds.tau.map(plain), strict=True))
             cells["regret"] = f"{whole.regret:.1f}"
         rows.append(cells)
-    return pd.DataFrame(rows, columns=columns)
+    return unbroken(pd.DataFrame(rows, columns=columns))
+
+
+def unbroken(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every interval in one piece: no line breaks behind its comma."""
+    return table.replace(r"\[(\S+), (\S+)\]", "[\\1,\u00a0\\2]", regex=True)
 
 
 def p_value(value: float) -> str:
