@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from imbnas.stages import lines
+from imbnas import lines, names
 from imbnas.revision import TRAINING, revision
 
 PROFILE = config.get("profile", "smoke")
@@ -26,19 +26,17 @@ SPLIT = int(config.get("split_seed", 0))  # which images are drawn into the long
 OUT = config.get("out", "results")
 # the columns of the table: the paper's four, unless others are asked for ("natural": your own data as they are)
 ASKED = str(config.get("targets", "")).split()
-TARGETS = ASKED or ["balance", "exp-0.1", "exp-0.01", "step-0.01"]
+TARGETS = ASKED or list(names.TARGETS)
 TARGET = r"balance|natural|(?:exp|step)-(?:0\.\d+|1)"
 if unknown := [target for target in ASKED if not re.fullmatch(TARGET, target)]:
     raise ValueError(f"targets: there is no {unknown[0]}; expected such as balance, exp-0.1, step-0.01, natural")
-PROCEDURES = ["P0", "P1", "P2", "P3"]
-BASELINES = ["resnet32-ce", "resnet32-drw"]
-COMPARED = ["control", "P1-random"]  # further searches
+PROCEDURES, BASELINES, COMPARED = names.PROCEDURES, names.BASELINES, names.COMPARED
 # the goal `ranking`: how many paths of the fixed set are retrained, how many with a second seed, on which targets, and
 # whose scores are judged
 RANKED, AGAIN = int(config.get("paths", 24)), int(config.get("again", 6))
 RANKED_ON = ASKED or ["exp-0.01"]
-ON_SOURCE = ["P0", "P0-tracked"]
-SCORED = ["control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3"]
+ON_SOURCE = names.ON_SOURCE
+SCORED = [procedure for procedure in names.SCORED if procedure not in ON_SOURCE]
 
 SOURCE_NAME, DATA_NAME = (Path(data).name.removesuffix(".npz") for data in (SOURCE, DATA))
 PLACE = f"{PROFILE}/{SOURCE_NAME}-{DATA_NAME}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")

@@ -12,7 +12,8 @@ BESIDE = {  # what Table 2 is held against
     "resnet32-drw": "ResNet-32, deferred re-weighting",
 }
 ROWS = (*PROCEDURES, *BESIDE)
-SEARCHED = (*PROCEDURES, "control", "P1-random")
+COMPARED = ("control", "P1-random")  # further searches
+SEARCHED = (*PROCEDURES, *COMPARED)
 SCORED = ("P0", "P0-tracked", "control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3")  # on the fixed set
 JUDGED = ("control", "P1", "P1-ce", "P2", "P3")  # against published accuracies
 ON_SOURCE = ("P0", "P0-tracked")  # score on source images, whatever the target

@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from imbnas.lines import CHAPTER, line
 from imbnas.stages import Run
-from imbnas.stages.lines import CHAPTER, line
 
 ROOT = Path(__file__).parents[1]
 PAPERMILL = "python -m papermill book/"

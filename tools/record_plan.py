@@ -16,10 +16,10 @@ from record_run import TRIAL
 from imbnas import profiles
 from imbnas.data.sources import CIFAR
 from imbnas.evidence.probes import PROBES
-from imbnas.names import ARM, BASELINES, ON_SOURCE, PROCEDURES, SCORED, SEARCHED
+from imbnas.lines import CHAPTER
+from imbnas.names import ARM, BASELINES, COMPARED, ON_SOURCE, PROCEDURES, SCORED
 from imbnas.space import digits, parse_space
 from imbnas.stages import Run, ranked_paths
-from imbnas.stages.lines import CHAPTER
 from imbnas.stages.ranking import COUNT, NAMED, NORM
 from imbnas.stages.retrain import largest_path
 from imbnas.stages.search import adaptation, max_cost
@@ -28,7 +28,6 @@ from imbnas.stages.validity import arm_called, arm_file, arms
 
 TARGETS = ("exp-0.01", "step-0.01", "exp-0.1", "balance")  # as `names.TARGETS`, the one that tells most first
 ADAPTED = PROCEDURES[1:]
-COMPARED = tuple(name for name in SEARCHED if name not in PROCEDURES)
 CHECKED_ON, SPLITS = "exp-0.01", (0, 1, 2)  # where ResNet-32 has published accuracies, means over splits
 RANKED_ON, RANKED, AGAIN = "exp-0.01", 24, 6  # paths of the fixed set that come early, and again with another seed
 BENCHMARK, LONG_TAILED = "nasbench201", "cifar100"  # the profile of its recipe, and where its cells meet the long tail

@@ -9,6 +9,7 @@ from torch import nn
 from imbnas import records
 from imbnas.data import Batches, eval_batches
 from imbnas.evaluation import accuracy, confusion
+from imbnas.lines import line
 from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
 from imbnas.names import BASELINES, PROCEDURES
@@ -24,7 +25,6 @@ from imbnas.stages.common import (
     named_generator,
     progress,
 )
-from imbnas.stages.lines import line
 from imbnas.stages.search import max_cost, search_config, search_file
 from imbnas.training import fit
 from imbnas.training.graphs import fixed_step

@@ -11,6 +11,7 @@ from imbnas import records
 from imbnas.adaptation import train_supernet
 from imbnas.data import Batches
 from imbnas.evaluation import rank
+from imbnas.lines import line
 from imbnas.models import SuperNet
 from imbnas.space import Space, digits
 from imbnas.stages.common import (
@@ -25,7 +26,6 @@ from imbnas.stages.common import (
     random_paths,
     scoring_batches,
 )
-from imbnas.stages.lines import line
 from imbnas.training import load_tensors, save_tensors
 
 SAMPLE = 24  # paths whose scores a record tells

@@ -1,12 +1,9 @@
 """Which chapter runs which stage, and the line to type for a record that is missing."""
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from imbnas.revision import LIBRARY
-
-if TYPE_CHECKING:  # the stages print these lines
-    from imbnas.stages.common import Run
 
 CHAPTER = {  # stage, or the procedure of a search: the notebook in book/
     "darts": "03-darts",
@@ -26,9 +23,10 @@ CHAPTER = {  # stage, or the procedure of a search: the notebook in book/
 }
 
 
-def line(stage: str, run: "Run", **more: Any) -> str:
+def line(stage: str, run: Any, **more: Any) -> str:
     """The papermill line that writes a record of `run`, by the chapter of `stage`.
 
+    run: a `stages.Run`, of which this module knows nothing, so that a plan of the grid needs no torch.
     more: parameters of that chapter, such as the procedure. What the profile says, or a chapter does unasked, is left
     out.
     """
