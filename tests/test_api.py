@@ -44,8 +44,10 @@ def test_markdown_keeps_words_and_lists_parameters() -> None:
     ]
 
 
-def test_tables_stay_tables() -> None:
-    assert api.markdown("| a | b |\n|---|---|\n| c_1 | `d_2` |") == "| a | b |\n|---|---|\n| c\\_1 | `d_2` |"
+def test_rows_of_tables_become_lists() -> None:
+    """A table is too wide for a phone."""
+    text = api.markdown("About.\n\n| a | b |\n|---|---|\n| c_1 | `d_2` |\n| e | f |\n\nMore.")
+    assert text == "About.\n\n- a: c\\_1 · b: `d_2`\n- a: e · b: f\n\nMore."
 
 
 def test_a_long_signature_is_cut_at_its_own_commas() -> None:

@@ -112,8 +112,8 @@ def plain(text: str) -> str:
 
 
 def markdown(docstring: str) -> str:
-    """A docstring as Markdown, with its `name: meaning` lines as a list; its tables stay tables."""
-    lines = []
+    """A docstring as Markdown, with its `name: meaning` lines and the rows of its tables as lists: they fit a phone."""
+    lines, head = [], []
     for line in docstring.splitlines():
         match = PARAMETER.match(line)
         if match:
@@ -121,10 +121,14 @@ def markdown(docstring: str) -> str:
                 lines.append("")
             names = ", ".join(f"`{name}`" for name in match[1].split(", "))
             lines.append(f"- {names}: {plain(line[match.end() :])}")
+        elif line.startswith("|"):
+            cells = [plain(cell.strip()) for cell in line.strip("|").split("|")]
+            if not head:
+                head = cells
+            elif set(line) - set("|-: "):
+                lines.append("- " + " · ".join(f"{name}: {cell}" for name, cell in zip(head, cells, strict=True)))
         elif lines and lines[-1].startswith(("- ", "  ")) and line.strip():
             lines.append(f"  {plain(line.strip())}")
-        elif line.startswith("|"):
-            lines.append("|".join(map(plain, line.split("|"))))
         else:
             lines.append(plain(line.strip()))
     return "\n".join(lines)
