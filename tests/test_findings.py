@@ -377,6 +377,8 @@ def test_what_stands_beside_table_2() -> None:
     resnet = table.loc["resnet32-drw"].fillna({"balance": table.loc["resnet32-ce", "balance"]})
     assert (resnet > winners.max() + 2).all() and (resnet > beside.max().fillna(0)).all()
     assert multiply_adds(ResNet32(10)) / largest_allowed(found) == pytest.approx(4, abs=0.1)
+    times = multiply_adds(ResNet32(10)) / runs[runs.procedure.isin(PROCEDURES)].macs.astype(float)
+    assert (round(times.min()), round(times.max())) == (4, 6)
     for target in ("exp-0.1", "exp-0.01"):
         assert winners[target].min() < table.loc["control", target] < winners[target].max()
     assert list(table["step-0.01"].dropna().sort_values().index[:2]) == ["control", "P1"]
