@@ -171,11 +171,29 @@ def test_the_committed_table_is_what_the_raw_scores_say() -> None:
     assert study and table.read_text() == agreement.as_csv(study), "run python -m imbnas.evidence.agreement"
 
 
-@pytest.mark.parametrize("name", ["agreement.csv", "differences.csv", "repeats.csv"])
-def test_the_committed_tables_of_adaptation_are_what_the_raw_scores_say(name: str) -> None:
+def test_the_committed_tables_of_adaptation_are_what_the_raw_scores_say() -> None:
     study, truths = records.read(agreement.FOLDER, "validity"), records.read(adapted.FOLDER, "truth")
-    told = (adapted.FOLDER / name).read_text()
-    assert truths and told == adapted.tables(study, truths)[name], "run python -m imbnas.evidence.adapted"
+    texts = adapted.tables(study, truths)
+    told = {name: (adapted.FOLDER / name).read_text() for name in texts}
+    assert truths and len(texts) == 6 and told == texts, "run python -m imbnas.evidence.adapted"
+
+
+def test_a_loss_ranks_with_a_minus_and_the_control_has_none() -> None:
+    """P0's loss falls as the truth rises, and P1's rises with it; the control's ridge regression has none."""
+    plain = record([cifar100 := distinct().cifar100.loc[sample_cells(40)]])
+    plain["results"]["moments"][-1]["loss"] = dict(100 - cifar100)
+    config = plain["config"] | {"target": "balance", "data": "cifar100"}
+    told = [
+        {"config": config | {"procedure": "P1", "recipe": {}}, "results": {"accuracy": dict(cifar100)}},
+        {"config": config | {"procedure": "control"}, "results": {"accuracy": dict(cifar100)}},
+    ]
+    told[0]["results"]["loss"] = dict(cifar100)
+    by_loss = adapted.adapted([plain], told, "loss")
+    assert by_loss.index.tolist() == [("P0", 0), ("P1", 0)] and by_loss.tau.tolist() == pytest.approx([1, -1])
+    gaps = adapted.adapted_differences([plain], told, "loss").set_index(["first", "second"])
+    assert gaps.tau["P1", "P0"] == pytest.approx(-2)
+    again = [told[0] | {"config": told[0]["config"] | {"seed": 1}, "results": {"loss": dict(-cifar100)}}, *told]
+    assert adapted.repeats([], again, "loss").values.tolist() == [["P1", 0, 1, pytest.approx(-1)]]
 
 
 def test_the_committed_table_of_other_sources_is_what_the_raw_scores_say() -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from imbnas.evidence.paths import retrained_paths
-from imbnas.evidence.premise import agreement, ceiling, expected, premise
+from imbnas.evidence.premise import agreement, ceiling, expected, predicting, premise
 from imbnas.statistics.bootstrap import bootstrap_draws
 from imbnas.statistics.correlation import partial_tau, tau_of
 from tests.test_quality import path_record, paths
@@ -119,3 +119,17 @@ class TestCeiling:
         again = [path_record(number, UP[number] + (-1) ** number, seed=1) for number in range(12)]
         found = ceiling(retrained_paths([*paths(UP), *again]), "exp-0.01")
         assert found["low"] < found["tau"] <= found["high"]
+
+
+def test_balanced_accuracy_as_a_score_among_all_and_among_few() -> None:
+    """Twenty paths rise together, but the ten good ones fall on the tail; the search allows the ten smallest."""
+    tail = [float(number) for number in [*range(10), *range(40, 30, -1)]]
+    found = [*paths(tail), *paths([float(number) for number in range(20)], target="balance")]
+    found.append({"stage": "search", "results": {"max_cost": 1009}})
+    told = predicting(found, 100).set_index(["second", "among"])
+    assert told.index.tolist() == [("exp-0.01", "all"), ("exp-0.01", "allowed"), ("exp-0.01", "good")]
+    assert told.paths.tolist() == [20, 10, 10] and told.tau["exp-0.01", "good"] == pytest.approx(-1)
+    assert told.tau["exp-0.01", "allowed"] == pytest.approx(1) and told.regret["exp-0.01", "allowed"] == 0
+    assert told.regret["exp-0.01", "all"] == pytest.approx(5)  # the five best on balance have 31 to 35 of 40 %
+    assert 0 < told.tau["exp-0.01", "all"] < 1
+    assert predicting(found[:20] + found[-1:], 100).tau.isna().all()  # nothing on balance

@@ -114,6 +114,28 @@ def test_records_that_do_not_go_together_are_refused_by_name() -> None:
         probes.account(study, [elsewhere])
 
 
+def test_a_loss_ranks_with_a_minus_and_only_where_there_is_one() -> None:
+    """A loss that rises with the truth ranks it backwards; the ridge classifier has none, and no row."""
+    told = [record(TRUTH["cifar100"]), record(TRUTH["cifar100"], procedure="control")]
+    told[0]["results"]["loss"] = TRUTH["cifar100"].to_dict()
+    assert probes.table(told).probe.tolist() == ["plain", "ridge"]
+    found = probes.table(told, kind="loss")
+    assert found.probe.tolist() == ["plain"] and found.tau.tolist() == pytest.approx([-1]) and found.error.isna().all()
+
+
+def test_on_its_own_source_p1_is_held_against_p0() -> None:
+    """P0 is the truth and P1 its reverse: they differ by 2, and P1 from size by −1 less size's own tau."""
+    config = {name: record(TRUTH["cifar10"])["config"][name] for name in ("arm", "seed")}
+    study = [{"config": config, "results": {"moments": [{"accuracy": TRUTH["cifar10"].to_dict()}]}}]
+    told = [record(TRUTH["cifar100"]), record(-TRUTH["cifar10"], variant="on-cifar10")]
+    found = probes.on_the_source(study, told).set_index("against")
+    assert found.probe.tolist() == ["on-cifar10"] * 2 and found.cells.tolist() == [150, 150]
+    assert found.change["P0"] == found.change_high["P0"] == pytest.approx(-2)
+    cells = CELLS[:150]
+    size = kendalltau([SPACE.cost(SPACE.from_string(cell)).macs for cell in cells], TRUTH["cifar10"][cells]).statistic
+    assert found.change["multiply-adds"] == pytest.approx(-1 - size)
+
+
 def test_every_variant_is_a_named_probe() -> None:
     assert {variant for _, _, variant, _ in probes.PROBES} == set(variants())
     assert all(arm_called(arm) for arm, *_ in probes.PROBES)
@@ -122,12 +144,6 @@ def test_every_variant_is_a_named_probe() -> None:
 
 
 def test_the_committed_tables_are_the_records() -> None:
-    folder = probes.FOLDER
-    truths, study = probes.read(), records.read(folder.parent / "validity", "validity")
-    again = "run python -m imbnas.evidence.probes"
-    shown = probes.table(truths).to_csv(index=False, float_format="%.4f")
-    assert (folder / "agreement.csv").read_text() == shown, again
-    sources = study + records.read(folder.parent / "sources", "validity")
-    parts = probes.account(sources, truths).to_csv(index=False, float_format="%.4f")
-    assert (folder / "account.csv").read_text() == parts, again
-    assert (folder / "effects.csv").read_text() == probes.effects_csv(probes.compared(study, truths)), again
+    texts = probes.tables(*probes.read_sources(), probes.read())
+    told = {name: (probes.FOLDER / name).read_text() for name in texts}
+    assert len(texts) == 5 and told == texts, "run python -m imbnas.evidence.probes"

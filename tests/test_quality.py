@@ -14,12 +14,13 @@ from imbnas.evidence.paths import (
     YARDSTICKS,
     among_random,
     convolutions,
+    good_on_balance,
     largest_allowed,
     retrained_and_scored,
     retrained_paths,
 )
 from imbnas.evidence.quality import PAIRS, blind_regret, crossed, differences, judged, quality, repeatability, two_sided
-from imbnas.evidence.spread import retrained_spread
+from imbnas.evidence.spread import retrained_spread, scores_spread
 from imbnas.evidence.verdicts import among_random_in_words
 from imbnas.statistics.bootstrap import bootstrap_draws
 from imbnas.statistics.intervals import holm, pooled_sd, sd_interval
@@ -296,6 +297,19 @@ class TestWhatSizeExplains:
         assert differences(found, [("P1", "P0")], 100, 1009).tau[0] == pytest.approx(-2)
         assert differences(found, [("P1", "P0")], 100, 1008).tau.isna().all()  # nine are too few
 
+    def test_the_good_are_told_by_balance_and_judged_elsewhere(self) -> None:
+        """The last 12 of 24 paths are good on balance; P1 reverses them on exp-0.01, and orders the others."""
+        scores = [float(number) for number in range(12)] + [float(100 - number) for number in range(12)]
+        tail = [float(number) for number in range(24)]
+        found = [*paths(tail), *paths([50 + value for value in tail], target="balance"), scores_record("P1", scores)]
+        good = good_on_balance(found)
+        assert {record["config"]["target"] for record in good if record["stage"] == "retrain"} == {"exp-0.01"}
+        judged_ones = quality(good, 100).set_index("procedure")
+        assert judged_ones.paths["P1"] == 12 and judged_ones.tau["P1"] == pytest.approx(-1)
+        assert quality(found, 100).set_index(["target", "procedure"]).tau["exp-0.01", "P1"] > 0
+        winner = path_record(0, 1.0) | {"config": path_record(0, 1.0)["config"] | {"procedure": "P1"}}
+        assert good_on_balance([winner]) == [winner]  # no path of the set, and nothing to choose by
+
     def test_the_cap_is_that_of_the_searches(self) -> None:
         searches = [{"stage": "search", "results": {"max_cost": cost}} for cost in (10, 12)]
         assert largest_allowed([*searches, path_record(0, 1.0)]) == pytest.approx(12, rel=1e-4)
@@ -391,3 +405,13 @@ class TestSpread:
 
     def test_another_target_does_not_count(self) -> None:
         assert retrained_spread(paths([1.0, 2.0], target="balance"))["paths"] == 0
+
+
+def test_scores_are_held_against_counting_by_hand() -> None:
+    """Half of ten scores are 40 % and half 60: their SD is 10.54, and the error of 50 % of 100 images is 5 points."""
+    found = [scores_record("P1", [40.0] * 5 + [60.0] * 5), scores_record("P0", [50.0, 51.0] * 5)]
+    table = scores_spread(found, images=100).set_index(["target", "procedure"])
+    assert table.index.tolist() == [("any", "P0"), ("exp-0.01", "P1")]
+    row = table.loc["exp-0.01", "P1"]
+    assert row["error"] == pytest.approx(5) and row["spread"] == pytest.approx((1000 / 9) ** 0.5)
+    assert row["ratio"] == pytest.approx(2.108, abs=1e-3) and row["paths"] == 10

@@ -4,10 +4,12 @@
 
 `longtailed.csv` holds every retraining of a path of the fixed set, of every profile and space. The other tables are of
 the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another, both
-as `…-allowed.csv` among the paths that a search may choose; `repeatability.csv` how alike two super-networks rank,
-`crossed.csv` scores taken on another target, `premise.csv` one target against another, `ceiling.csv` what the noise of
-the seed leaves, `gaps.csv` the retrained winners of Table 2 one against another. `domain.csv` is of the one-cell space:
-its cells, retrained, beside what is published of them.
+as `…-allowed.csv` among the paths that a search may choose and as `…-good.csv` among those that do well on balance;
+`repeatability.csv` how alike two super-networks rank, `spread.csv` whether scores differ by more than chance,
+`crossed.csv` scores taken on another target, `premise.csv` one target against another, `predicting.csv` balanced
+accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `gaps.csv` the
+retrained winners of Table 2 one against another. `domain.csv` is of the one-cell space: its cells, retrained, beside
+what is published of them.
 """
 
 import itertools
@@ -21,10 +23,10 @@ from imbnas import profiles, records
 from imbnas.evidence.domain import SPACE, domain, tail_and_domain
 from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.grid import leading, paths_are_ranked
-from imbnas.evidence.paths import ACCURACIES, largest_allowed, retrained_paths
-from imbnas.evidence.premise import ceiling, premise, targets_of
+from imbnas.evidence.paths import ACCURACIES, good_on_balance, largest_allowed, retrained_paths
+from imbnas.evidence.premise import ceiling, predicting, premise, targets_of
 from imbnas.evidence.quality import crossed, differences, quality, repeatability
-from imbnas.evidence.spread import retrained_spread
+from imbnas.evidence.spread import retrained_spread, scores_spread
 from imbnas.evidence.table2 import paired_differences, retrainings
 from imbnas.names import PROCEDURES
 
@@ -36,9 +38,13 @@ CONCLUSIONS = (
     "ranking-allowed.csv",
     "differences.csv",
     "differences-allowed.csv",
+    "ranking-good.csv",
+    "differences-good.csv",
     "repeatability.csv",
+    "spread.csv",
     "crossed.csv",
     "premise.csv",
+    "predicting.csv",
     "ceiling.csv",
     "gaps.csv",
     "domain.csv",
@@ -112,16 +118,20 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     if table.empty:
         return {}
     found = leading(results, enough=paths_are_ranked).found
-    cap = largest_allowed(found)
+    cap, good = largest_allowed(found), good_on_balance(found)
     cells = retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)
     frames = (
         quality(found),
         quality(found, cap=cap),
         differences(found),
         differences(found, cap=cap),
+        quality(good),
+        differences(good),
         repeatability(found),
+        scores_spread(found),
         crossed(found),
         premise(retrained_paths(found)),
+        predicting(found),
         ceilings(found),
         winners_gaps(leading(results).of("retrain")),
         domain(cells),

@@ -30,7 +30,7 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
     """
     rows, seen, names = [], seen or Seen(), dict[int, tuple[str, str]]()
     for record in found:
-        if record["stage"] != "retrain" or record["config"]["procedure"] != "path":
+        if not is_path(record):
             continue
         config, path, test = record["config"], record["results"]["path"], record["results"]["test"]
         seen.check(record, f"path {path['number']}")
@@ -44,6 +44,11 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
                     | {name: test["class_mean" if name == "overall" else name] for name in ACCURACIES})  # fmt: skip
     table = pd.DataFrame(rows, columns=[*COLUMNS, *ACCURACIES])
     return table.sort_values(["target", "number", "seed"], ignore_index=True)
+
+
+def is_path(record: Record) -> bool:
+    """Whether a record is of a path of the set that was retrained."""
+    return record["stage"] == "retrain" and record["config"]["procedure"] == "path"
 
 
 def convolutions(architecture: str) -> int:
@@ -112,6 +117,22 @@ def largest_allowed(found: Iterable[Record]) -> float:
     """
     caps = [record["results"]["max_cost"] for record in found if record["stage"] == "search"]
     return max(caps, default=math.inf) * (1 + ROUNDED)
+
+
+def good_on_balance(found: Iterable[Record]) -> list[Record]:
+    """The records without what was retrained on balance, and without the half of the paths that did worse there.
+
+    Where a search ends, all paths are good. That they are is told by another target than those that are left, so that
+    no accuracy is chosen by its own luck.
+    """
+    found = list(found)
+    balanced = first_seed(retrained_paths(found), "balance").overall.astype(float)
+    good = set(balanced.nlargest(len(balanced) // 2).index)
+
+    def kept(record: Record) -> bool:
+        return record["config"]["target"] != "balance" and record["config"]["network"] in good
+
+    return [record for record in found if not is_path(record) or kept(record)]
 
 
 def among_random(runs: pd.DataFrame, winners: pd.DataFrame, cap: float) -> pd.DataFrame:

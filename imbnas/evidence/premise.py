@@ -6,13 +6,22 @@ paths is taken out.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 
-from imbnas.evidence.paths import ACCURACIES, FEWEST_PATHS, first_seed
-from imbnas.evidence.quality import REPEATS
+from imbnas.evidence.paths import (
+    ACCURACIES,
+    FEWEST_PATHS,
+    Record,
+    first_seed,
+    good_on_balance,
+    largest_allowed,
+    retrained_paths,
+)
+from imbnas.evidence.quality import FIGURES as JUDGED
+from imbnas.evidence.quality import REPEATS, judged
 from imbnas.evidence.spread import FEWEST_REPEATED
 from imbnas.evidence.table2 import targets_of
 from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
@@ -53,6 +62,28 @@ def premise(runs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
             )
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def predicting(found: Iterable[Record], repeats: int = REPEATS) -> pd.DataFrame:
+    """Balanced accuracy as a score of the paths, among "all" of them, those "allowed" in a search, and the "good".
+
+    One row per long-tailed target and such choice: tau to the accuracy there, plain and `partial`, with intervals; the
+    regret of the five best and what five drawn blindly lose (`quality.judged`). Good are the better half on balance
+    (`paths.good_on_balance`). Under ten common paths there is only their number.
+    """
+    found = list(found)
+    whole, cap = retrained_paths(found), largest_allowed(found)
+    choices = {"all": whole, "allowed": whole[whole.macs <= cap], "good": retrained_paths(good_on_balance(found))}
+    balanced, rows = first_seed(whole, "balance").overall, []
+    for target in [name for name in targets_of(whole) if name != "balance"]:
+        for among, runs in choices.items():
+            there = first_seed(runs, target)
+            there = there[there.index.isin(balanced.index)]
+            row = {"second": target, "among": among, "paths": len(there)}
+            if len(there) >= FEWEST_PATHS:
+                row |= judged([balanced], there.overall, there.macs.astype(float), repeats, "balance")
+            rows.append(row)
+    return pd.DataFrame(rows, columns=["second", "among", "paths", *JUDGED, "regret", "by_chance"])
 
 
 def agreement(first: pd.Series, second: pd.Series, cost: pd.Series, repeats: int = REPEATS) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What do P1's scores measure? Adaptations with one thing changed, held against the published accuracies.
 
-python -m imbnas.evidence.probes     write its tables (agreement, effects, account) in results/probes, for the book
+python -m imbnas.evidence.probes     write its tables (agreement by accuracy and by loss, source, effects, account) in
+                                     results/probes, for the book
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from imbnas import profiles, records
-from imbnas.benchmark import SPACE, difference, kendall
+from imbnas.benchmark import SPACE, difference, kendall, naive_rankings
 from imbnas.evidence.agreement import agreement, distinct_truth, scores_of
 from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.mixture import unmixed
@@ -65,9 +66,9 @@ def key(record: Record) -> tuple[str, str, str, str]:
     return config["arm"]["name"], config["procedure"], config.get("variant", {}).get("name", ""), config["target"]
 
 
-def scores(record: Record, cells: int | None = None) -> pd.Series:
-    """The accuracies, percent, that a record gives to its first `cells` cells."""
-    return scores_of(record["results"], "accuracy").iloc[:cells]
+def scores(record: Record, cells: int | None = None, kind: str = "accuracy") -> pd.Series:
+    """What a record scores its first `cells` cells: by accuracy, percent, or by loss, with a minus."""
+    return scores_of(record["results"], kind).iloc[:cells]
 
 
 def skips(cells: Iterable[str]) -> pd.Series:
@@ -76,40 +77,66 @@ def skips(cells: Iterable[str]) -> pd.Series:
     return pd.Series([text.count("skip_connect") for text in cells], cells, dtype=float)
 
 
-def table(truths: Sequence[Record], count: int = CELLS) -> pd.DataFrame:
+def table(truths: Sequence[Record], count: int = CELLS, kind: str = "accuracy") -> pd.DataFrame:
     """One row per probe and seed, in the order of `PROBES`, all on the same first `count` cells.
 
-    tau, low, high: agreement with the published accuracies of the target's data set, balanced ones. mean, spread:
-    of the scores, percent, with the binomial standard `error` of one of them. with_p1: tau with the scores of
+    kind: of the scores, "accuracy" or "loss", which the ridge classifiers do not have. tau, low, high: agreement with
+    the published accuracies of the target's data set, balanced ones. mean, spread: of the scores, percent, with the
+    binomial standard `error` of one of them, which losses do not have. with_p1: tau with the scores of
     plain P1 of the same seed. with_skips: tau with the number of skip connections. change: of tau against plain P1 of
     the same seed, with an interval over cells, where both are held against the same truth. ValueError, with the names
     of both files, where records do not go together (`imbnas.evidence.mixture.unmixed`).
     """
-    found = {(key(record), record["config"]["seed"]): record for record in unmixed(truths)}
+    found = {(key(r), r["config"]["seed"]): r for r in unmixed(truths) if kind in r["results"]}
     rows = []
     for what, (name, changed) in PROBES.items():
         for seed in sorted(seed for known, seed in found if known == what):
             record = found[what, seed]
-            mine, images = scores(record, count), record["config"]["arm"]["scoring"]["images"]
+            mine, images = scores(record, count, kind), record["config"]["arm"]["scoring"]["images"]
             base = found.get((PLAIN, seed))
-            with_p1 = np.nan if base is None else kendall(mine, scores(base, count).to_dict())
+            with_p1 = np.nan if base is None else kendall(mine, scores(base, count, kind).to_dict())
+            error = binomial_error(mine.mean(), images) if kind == "accuracy" else np.nan
             rows.append(
                 {"probe": name, "seed": seed, "changed": changed}
                 | agreement(mine, record["config"]["data"])
-                | {"mean": mine.mean(), "spread": mine.std(), "error": binomial_error(mine.mean(), images)}
+                | {"mean": mine.mean(), "spread": mine.std(), "error": error}
                 | {"with_p1": with_p1, "with_skips": kendall(mine, skips(mine.index).to_dict())}
-                | changed_by(record, base, count)
+                | changed_by(record, base, count, kind)
             )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def changed_by(record: Record, base: Record | None, count: int) -> dict[str, float]:
+def changed_by(record: Record, base: Record | None, count: int, kind: str = "accuracy") -> dict[str, float]:
     """How far a probe's tau is from that of plain P1, the `base`; empty for itself, and where the truths differ."""
     data = record["config"]["data"]
     if base is None or record is base or base["config"]["data"] != data:
         return {}
-    moved = difference(scores(record, count), scores(base, count), data)
+    moved = difference(scores(record, count, kind), scores(base, count, kind), data)
     return dict(zip(CHANGE, (moved.tau, *moved.interval), strict=True))
+
+
+def on_the_source(study: Iterable[Record], truths: Iterable[Record], count: int = CELLS) -> pd.DataFrame:
+    """P1 on the images that trained its backbone, against the rankings that need no P1: P0's and that by size.
+
+    One row per probe of the source's own data set, and ranking `against`: `change`, with its interval over the first
+    `count` cells, is P1's tau to the published accuracies minus the other's. ValueError as `table`.
+    """
+    study, truths, rows = list(study), list(truths), []
+    unmixed([*study, *truths])
+    sources = {(r["config"]["arm"]["name"], r["config"]["seed"]): r for r in study}
+    for record in truths:
+        what, seed = key(record), record["config"]["seed"]
+        source = sources.get((what[0], seed))
+        if source is None or record["config"]["data"] != (data := source["config"]["arm"]["data"]):
+            continue
+        mine = scores(record, count)
+        others = {"P0": scores_of(source["results"]["moments"][-1], "accuracy")[mine.index]}
+        others["multiply-adds"] = naive_rankings(mine.index)["macs"].astype(float)
+        for against, other in others.items():
+            gap = difference(mine, other, data)
+            row = {"probe": PROBES[what][0], "seed": seed, "against": against, "cells": len(mine)}
+            rows.append(row | dict(zip(CHANGE, (gap.tau, *gap.interval), strict=True)))
+    return pd.DataFrame(rows, columns=["probe", "seed", "against", "cells", *CHANGE])
 
 
 def effects(values: pd.Series) -> tuple[pd.DataFrame, float]:
@@ -199,13 +226,27 @@ def effects_csv(series: Mapping[str, pd.Series]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def tables(study: Sequence[Record], sources: Sequence[Record], truths: Sequence[Record]) -> dict[str, str]:
+    """Every table as CSV by its file's name; study: the super-networks of the chapters, sources: all there are."""
+    return {
+        "agreement.csv": in_csv(table(truths)),
+        "agreement-by-loss.csv": in_csv(table(truths, kind="loss")),
+        "source.csv": in_csv(on_the_source(study, truths)),
+        "account.csv": in_csv(account(sources, truths)),
+        "effects.csv": effects_csv(compared(study, truths)),
+    }
+
+
+def read_sources(folder: Path = FOLDER) -> tuple[list[Record], list[Record]]:
+    """The records of the validity study, and these with the further super-networks that only probes start from."""
+    study = records.read(folder.parent / "validity", "validity")
+    return study, study + records.read(folder.parent / "sources", "validity")
+
+
 def main(folder: Path = FOLDER) -> None:
     """Write the tables beside the records of what was changed."""
-    truths, study = read(folder), records.read(folder.parent / "validity", "validity")
-    records.write_text(folder / "agreement.csv", in_csv(table(truths)))
-    sources = study + records.read(folder.parent / "sources", "validity")
-    records.write_text(folder / "account.csv", in_csv(account(sources, truths)))
-    records.write_text(folder / "effects.csv", effects_csv(compared(study, truths)))
+    for name, text in tables(*read_sources(folder), read(folder)).items():
+        records.write_text(folder / name, text)
 
 
 if __name__ == "__main__":
