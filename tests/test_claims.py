@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from imbnas.evidence.claims import CLAIMS, MARGIN, Claim, in_words, judge, ranks_in_words
+from imbnas.evidence.claims import CLAIMS, MARGIN, PLANNED, Claim, in_words, judge, ranks_in_words
 from imbnas.names import PROCEDURES, TARGETS
 
 NAN = float("nan")
@@ -65,10 +65,17 @@ def test_a_clear_advantage_agrees_and_a_clear_disadvantage_contradicts() -> None
     assert better.verdict.iloc[4] == worse.verdict.iloc[4] == "contradicts"  # balance moved by 3 points as well
 
 
-def test_with_an_interval_stands_the_probability_of_the_better_one() -> None:
+def test_with_an_interval_stands_the_confidence_that_the_first_is_better() -> None:
     words = in_words(judge(runs(3, {"P1": 3.0})))
-    assert "3 seeds, P1 the better one with probability 1.00; the paper has +1.10 points" in words
-    assert "probability" not in in_words(judge(runs(1, {"P1": 3.0})))
+    assert "3 seeds, one-sided confidence that P1 is better 1.00; the paper has +1.10 points" in words
+    assert "confidence" not in in_words(judge(runs(1, {"P1": 3.0})))
+
+
+def test_no_verdict_before_the_planned_seeds() -> None:
+    """Two seeds that are as clear as three would be decide nothing: stopping when it shows finds too much."""
+    early = judge(runs(PLANNED - 1, {"P1": 3.0}))
+    assert set(early.verdict) == {"open"} and (early.low[:3] > 0).all()
+    assert "2 of 3 planned seeds" in in_words(early)
 
 
 def test_noise_is_open() -> None:

@@ -1,8 +1,8 @@
 """The paper's claims about Table 2, each a predicate over records, and in words only what the records allow.
 
 A verdict is "agrees", "contradicts", "open", "one seed" or "not run". It rests on the 95 % interval of the difference,
-seeds paired, the three long-tailed targets of a seed as one observation: "agrees" and "contradicts" need two seeds at
-least and an interval that lies wholly on one side; everything else is "open".
+seeds paired, the three long-tailed targets of a seed as one observation: "agrees" and "contradicts" need the number of
+seeds that was planned and an interval that lies wholly on one side; everything else is "open".
 """
 
 import math
@@ -16,6 +16,7 @@ from imbnas.evidence.power import images_error
 from imbnas.evidence.table2 import paired_differences
 from imbnas.names import LONG_TAILED
 
+PLANNED = 3  # seeds, fixed before the second was run: who looks after each and stops when it shows finds too much
 MARGIN = 0.5  # points: the size of one standard error of one accuracy on 10,000 images; less is "as good as"
 
 
@@ -63,6 +64,7 @@ def judge(runs: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """One row per claim: the paper's difference, ours with its interval and seeds, and the verdict.
 
     `paper_errors`: the standard error of the paper's difference from its test images alone, as `power.images_error`.
+    With fewer seeds than were `PLANNED` a verdict stays "open".
     """
     rows = []
     for claim in claims:
@@ -72,7 +74,9 @@ def judge(runs: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
         row |= dict.fromkeys(("difference", "low", "high", "probability"), float("nan")) | {"verdict": "not run"}
         if claim.target in ours.index:
             found = ours.loc[claim.target]
-            row |= found.to_dict() | {"seeds": int(found.seeds), "verdict": claim.holds(found.low, found.high)}
+            verdict = claim.holds(found.low, found.high)
+            early = found.seeds < PLANNED and verdict != "one seed"
+            row |= found.to_dict() | {"seeds": int(found.seeds), "verdict": "open" if early else verdict}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -107,8 +111,9 @@ def sentence(row) -> str:
         return f"{row.claim}: {paper}."
     if row.verdict == "one seed":
         return f"{row.claim}: {points(row.difference)} points; {paper}."
-    interval = f"95 % interval {points(row.low)} to {points(row.high)}, {row.seeds} seeds"
-    interval += f", {row.first} the better one with probability {row.probability:.2f}"
+    seeds = f"{row.seeds} of {PLANNED} planned seeds" if row.seeds < PLANNED else f"{row.seeds} seeds"
+    interval = f"95 % interval {points(row.low)} to {points(row.high)}, {seeds}"
+    interval += f", one-sided confidence that {row.first} is better {row.probability:.2f}"
     return f"{row.claim}: {points(row.difference)} points, {interval}; {paper}."
 
 

@@ -111,7 +111,7 @@ def hindsight_in_print(frame: pd.DataFrame) -> pd.DataFrame:
 
     shown = frame[["target", "seeds"]].set_axis(frame["pair"].str.replace(" ", "\u00a0"))  # on one line
     shown["difference (points)"] = [text(value, "+.2f") for value in frame.difference]
-    shown["the first is better, with probability"] = [text(value, ".2f") for value in frame.probability]
+    shown["one-sided confidence that the first is better"] = [text(value, ".2f") for value in frame.probability]
     shown["smallest gap that would show"] = [text(value, ".2f") for value in frame.smallest]
     return shown.rename_axis(None)
 

@@ -101,8 +101,8 @@ def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFr
     """`first` minus `second`, seed by seed, in points: per target, and for all long-tailed targets together.
 
     The targets of a seed share their source super-network, so their mean over a seed is one observation; it counts
-    only where the seed has all three. Columns: seeds, difference, low, high (95 %), `probability`, Student's, that
-    `first` is the better one, and `sd` over seeds; NaN where there are too few seeds.
+    only where the seed has all three. Columns: seeds, difference, low, high (95 %), `probability`, the
+    one-sided confidence (Student's t) that `first` is better, and `sd` over seeds; NaN where there are too few seeds.
     """
     cells = runs.pivot(index="seed", columns=["procedure", "target"], values="accuracy")
     gaps = pd.DataFrame(

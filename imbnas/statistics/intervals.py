@@ -31,7 +31,10 @@ def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float
 
 
 def probability_positive(values: Iterable[float]) -> float:
-    """How probable it is that the mean behind `values` is above zero, by Student's t; NaN for fewer than two."""
+    """The one-sided confidence that the mean behind `values` is above zero, by Student's t; NaN for fewer than two.
+
+    It is one minus the p of a one-sided test, and no probability of the mean itself, for which a prior would be needed.
+    """
     values = np.asarray(list(values), dtype=float)
     if len(values) < 2:
         return float("nan")
