@@ -95,6 +95,14 @@ def test_a_table_that_no_record_gives_is_removed(results: Path, tmp_path: Path) 
         longtailed(results / FOLDER / "longtailed.csv")
 
 
+def test_the_card_is_told_what_is_there_and_keeps_the_rest(results: Path) -> None:
+    card = results / FOLDER / "longtailed.md"
+    records.write_text(card, "# Paths\n\n**What is there.** Nothing yet.\n\n**Origin.** Here.\n")
+    main(results)
+    said = filled(every_retraining(results))
+    assert card.read_text() == f"# Paths\n\n**What is there.** {said}\n\n**Origin.** Here.\n"
+
+
 def test_no_other_file_is_removed(results: Path) -> None:
     mine = results / FOLDER / "mine.csv"
     records.write_text(mine, "a,b\n")

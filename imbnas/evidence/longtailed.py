@@ -13,6 +13,7 @@ what is published of them.
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from imbnas.names import PROCEDURES
 RESULTS = profiles.ROOT / "results"
 FOLDER = "benchmark"
 RETRAININGS = "longtailed.csv"
+CARD, THERE = "longtailed.md", "**What is there.**"
 CONCLUSIONS = (
     "ranking.csv",
     "ranking-allowed.csv",
@@ -152,8 +154,14 @@ def filled(table: pd.DataFrame) -> str:
 
 
 def main(results: Path = RESULTS) -> None:
-    """Write the tables; those of them that the records no longer give are removed, and no other file."""
+    """Write the tables, and the line of the data card that says what is there.
+
+    Those of the tables that the records no longer give are removed, and no other file.
+    """
     folder, texts = results / FOLDER, tables(results)
+    if (card := folder / CARD).exists():
+        line = f"{THERE} {filled(every_retraining(results))}"
+        records.write_text(card, re.sub(f"{re.escape(THERE)}.*", lambda _: line, card.read_text()))
     for name, text in texts.items():
         records.write_text(folder / name, text)
     for name in {RETRAININGS, *CONCLUSIONS} - set(texts):
