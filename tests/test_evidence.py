@@ -180,6 +180,13 @@ class TestPairs:
         assert (row.seeds, row.difference) == (1, 1.0)
         assert math.isnan(row.low) and math.isnan(row.probability)
 
+    def test_a_seed_that_lacks_a_long_tailed_target_does_not_count_for_all_three(self) -> None:
+        gaps = {"exp-0.1": [1.0], "exp-0.01": [2.0, 9.0], "step-0.01": [3.0, 9.0]}  # the second seed has two of them
+        cells = {("P0", t): [0.0] * len(values) for t, values in gaps.items()}
+        found = paired_differences(runs_of(cells | {("P1", t): values for t, values in gaps.items()}), "P1", "P0")
+        row = found.set_index("target").loc["long-tailed"]
+        assert (row.seeds, row.difference) == (1, pytest.approx(2.0))
+
     def test_the_three_long_tailed_targets_of_a_seed_are_one_observation(self) -> None:
         gaps = {"exp-0.1": [1.0, 2.0], "exp-0.01": [2.0, 3.0], "step-0.01": [3.0, 4.0], "balance": [90.0, 90.0]}
         cells = {("P0", t): [0.0, 0.0] for t in gaps} | {("P1", t): values for t, values in gaps.items()}

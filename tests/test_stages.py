@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import statistics
 import time
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import kendalltau
 
 from imbnas import profiles, records, stages
 from imbnas.evidence.paths import retrained_paths
@@ -20,7 +22,7 @@ from imbnas.stages import common
 from imbnas.stages.common import Clock, named_generator
 from imbnas.stages.gate import figures, random_paths
 from imbnas.stages.retrain import retrain_config, train_and_test
-from imbnas.stages.search import search_config
+from imbnas.stages.search import Kept, search_config
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
 from imbnas.training import load_tensors, save_tensors
 from tests.tiny import run
@@ -109,6 +111,15 @@ def test_a_search_stopped_between_generations_continues_to_the_same_record(tmp_p
     assert stops >= 1 and records.equal(whole, parts)
 
 
+def test_the_seconds_of_a_search_hold_those_before_a_stop(tmp_path):
+    file = tmp_path / "search.state.json"
+    records.write_text(file, json.dumps({"state": {"scored": []}, "seconds": 100.0}))
+    kept = Kept(file, clock := Clock())
+    kept.keep(kept.state)
+    assert 100 <= kept.seconds < 160 and clock.seconds["search"] == 100
+    assert 100 <= json.loads(file.read_text())["seconds"] < 160
+
+
 def test_the_clock_counts_the_part_under_way():
     """A search is one long part: `max_seconds` must be able to end it."""
     clock = Clock(0.05)
@@ -131,6 +142,8 @@ def test_the_gate_judges_agreement_and_spread(tmp_path, tiny):
     results = record["results"]
     first, second, p0 = (results["scores"][name] for name in ("P1-s0", "P1-s1", "P0"))
     assert len(results["paths"]) == len(first) == len(p0) == 12
+    agreed = kendalltau(first, second).statistic
+    assert first != second and results["tau_between_seeds"] == (None if math.isnan(agreed) else pytest.approx(agreed))
     assert results["spread"] == pytest.approx(statistics.stdev(first), rel=1e-5)
     assert set(record["cost"]["seconds"]) == {"adaptation", "scoring"}
 
