@@ -53,9 +53,12 @@ END = (
 )
 
 
-def code(*modules):
+def code(*modules, beside=()):
     """The code that decides what a stage computes, in six digits: when it changes, comments aside, the stage runs again."""
-    return revision(*TRAINING, "stages/common.py", *(f"stages/{module}.py" for module in modules))
+    return revision(*TRAINING, *beside, "stages/common.py", *(f"stages/{module}.py" for module in modules))
+
+
+CELLS = ["benchmark.py"]  # which cells there are, and what is published of them
 
 
 def there(data):
@@ -253,7 +256,7 @@ rule path:
     output: f"{RECORDS}/path-{{number}}-{{target}}-s{{seed}}.json"
     params:
         settings=settings("retrain", data=[DATA]),
-        code=code("retrain", "ranking"),
+        code=code("retrain", "ranking", beside=CELLS),
         nb=CHAPTER["ranking"],
         number=lambda w: int(w.number),
     log:
@@ -270,7 +273,7 @@ rule scores:
     wildcard_constraints: scored=f"{'|'.join(ON_SOURCE)}|({'|'.join(SCORED)})-({TARGET})"
     params:
         settings=settings("scoring", "p1", "p2", "p3", data=[SOURCE, DATA]),
-        code=code("ranking", "search", "control"),
+        code=code("ranking", "search", "control", beside=CELLS),
         nb=CHAPTER["ranking"],
         chosen=lambda w: f"-p procedure {scored_by(w)[0]} -p target {scored_by(w)[1]}",
     log: nb=f"{RUNS}/scores-{{scored}}-s{{seed}}.ipynb", text=f"{RUNS}/scores-{{scored}}-s{{seed}}.txt"
@@ -311,7 +314,7 @@ rule validity_arm:
     output: json=f"{OUT}/{{home}}/{{arm}}-s{{seed}}.json", weights=f"{OUT}/{{home}}/{{arm}}-s{{seed}}.safetensors"
     params:
         settings=lambda w: json.dumps(arm_settings(w.arm), sort_keys=True),
-        code=code("validity"),
+        code=code("validity", "supernet", beside=CELLS),
         nb=CHAPTER["validity"],
     wildcard_constraints: home="validity|sources", arm="|".join(HOME)
     log: nb=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.ipynb", text=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.txt"
@@ -364,7 +367,7 @@ rule truth_record:
     output: f"{OUT}/{{place}}/{{arm}}-{{adaptation}}{{variant}}-{{target}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps(truth_settings(w), sort_keys=True),
-        code=code("truth", "validity", "control"),
+        code=code("truth", "validity", "supernet", "control", beside=CELLS),
         nb=CHAPTER["truth"],
         variant=lambda w: f"-p variant {changed(w)}" if changed(w) else "",
     wildcard_constraints:
@@ -393,7 +396,7 @@ rule darts_search:
     output: f"{OUT}/darts/{{arm}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps([DARTS["base"], DARTS["arms"][w.arm]], sort_keys=True),
-        code=code("darts") + revision("darts"),
+        code=code("darts", beside=["darts", *CELLS]),
         nb=CHAPTER["darts"],
     wildcard_constraints: arm="|".join(DARTS["arms"])
     log: nb=f"{STUDY_RUNS}/darts/{{arm}}-s{{seed}}.ipynb", text=f"{STUDY_RUNS}/darts/{{arm}}-s{{seed}}.txt"
@@ -405,6 +408,6 @@ rule darts_search:
 # evolution and random search where the truth is known: one record, for no seed
 rule landscape:
     output: f"{OUT}/search/true-landscape.json"
-    params: code=code("landscape"), nb=CHAPTER["landscape"]
+    params: code=code("landscape", beside=CELLS), nb=CHAPTER["landscape"]
     log: nb=f"{STUDY_RUNS}/landscape.ipynb", text=f"{STUDY_RUNS}/landscape.txt"
     shell: STUDY + " -p record True" + END
