@@ -224,3 +224,17 @@ class TestHeadless:
         (error,) = headless(tmp_path, profile="smoke", tarket="balance")
         assert error.ename == "ValueError" and "did you mean target?" in error.evalue
         assert error.traceback == [f"ValueError: {error.evalue}"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"profil": "smoke"}, "unknown parameter profil; did you mean profile?"),
+        ({"target": 0.01}, "target is 0.01; expected text, or a list of texts"),
+    ],
+)
+def test_what_papermill_injects_is_checked_where_no_stage_runs_too(
+    given: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    outputs = headless(tmp_path, marked=str(tmp_path / "mark"), **given)
+    assert said in str(outputs) and not (tmp_path / "mark").exists()

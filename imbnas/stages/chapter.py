@@ -79,11 +79,11 @@ def study(
 def check_names(namespace: Mapping[str, Any], known: tuple[str, ...]) -> None:
     """Refuse a misspelt parameter of a chapter that is read: a misspelt `profile` would run nothing in silence.
 
-    On the first pass only: later the chapter's own variables stand beside its parameters.
+    A value of the wrong kind is refused, too. On the first pass only: later the chapter's own variables stand beside
+    its parameters. IPython's list `In` has a first entry that is no cell, and the cell under way is its last.
     """
-    shell = interactive_shell()
-    if shell is None or shell.execution_count <= FIRST_CELLS:
-        parameters(namespace, known)
+    if len(namespace.get("In", ())) <= FIRST_CELLS + 1:
+        check_kinds(parameters(namespace, known))
 
 
 def own(namespace: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, ...]:
