@@ -174,6 +174,10 @@ class TestPairs:
         # t = 2 / (1 / sqrt(3)) = 3.4641 with 2 degrees: 1/2 + t / (2 sqrt(2 + t²)) = 0.96291
         assert row.probability == pytest.approx(0.96291, abs=1e-5)
 
+    def test_a_procedure_that_does_not_exist_is_named(self) -> None:
+        with pytest.raises(ValueError, match="there is no procedure 'p1'; expected one of P0, P1, P2, P3, control"):
+            paired_differences(retrainings([]), "p1", "P0")
+
     def test_a_seed_that_only_one_has_does_not_count(self) -> None:
         runs = runs_of({("P0", "exp-0.01"): [10.0], ("P1", "exp-0.01"): [11.0, 99.0]})
         row = paired_differences(runs, "P1", "P0").iloc[0]

@@ -130,6 +130,19 @@ def test_bad_input_is_named(call, words):
         call()
 
 
+def test_sizes_that_differ_are_told_where_a_tail_leaves_too_little():
+    """Classes of 60, 25, 9 and 3 images are first cut to 3 each, and exp-0.1 of 3 leaves the last without any."""
+    mine = toy([60, 25, 9, 3])
+    assert split(mine, "balance", validation="from-train").counts == [3, 3, 3, 3]
+    with pytest.raises(ValueError, match=r'without an image.*cut to the smallest, class 3; "natural" keeps'):
+        split(mine, "exp", 0.1, validation="from-train")
+    with pytest.raises(ValueError) as even:
+        split(toy([3, 3, 3, 3]), "exp", 0.1, validation="from-train")
+    assert "smallest" not in str(even.value)
+    with untyped(), pytest.raises(ValueError, match="dataset is 'glyphs10': expected a Dataset, as `load` returns it"):
+        split("glyphs10", "exp", 0.1)
+
+
 @pytest.mark.parametrize("seed", [None, [0, 1], 1.5, -1, 2**32])
 def test_a_seed_is_a_whole_number_from_0(seed):
     with untyped(), pytest.raises(ValueError, match="expected a whole number from 0"):

@@ -58,8 +58,13 @@ def _counts(kind: str, factor: float, available: list[int]) -> list[int]:
                 f'"natural" keeps the data set\'s own counts, but a factor of {factor} was given: leave it out'
             )
         return available
-    # A source whose own classes differ in size is first cut to its smallest class.
-    return class_counts(kind, factor, num_classes=len(available), per_class=min(available))
+    try:
+        return class_counts(kind, factor, num_classes=len(available), per_class=min(available))
+    except ValueError as fault:
+        if len(set(available)) == 1:
+            raise
+        cut = f"all classes were first cut to the smallest, class {available.index(min(available))}"
+        raise ValueError(f'{fault} ({cut}; "natural" keeps the sizes that they have)') from None
 
 
 def _held_out(members: list[np.ndarray], counts: list[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -105,6 +110,8 @@ def split(dataset: Dataset, kind: str, factor: float = 1.0, seed: int = 0, valid
     start from its smallest class. ValueError for an unknown kind, factor or validation, for a `seed` that is not a
     whole number from 0 to 2^32 - 1, for classes too small, and where no class can spare an image to validate.
     """
+    if not isinstance(dataset, Dataset):
+        raise ValueError(f"dataset is {dataset!r}: expected a Dataset, as `load` returns it")
     if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed!r}: expected a whole number from 0 to 2^32 - 1")
     if validation not in VALIDATIONS:

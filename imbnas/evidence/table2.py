@@ -103,7 +103,11 @@ def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFr
     The targets of a seed share their source super-network, so their mean over a seed is one observation; it counts
     only where the seed has all three. Columns: seeds, difference, low, high (95 %), `probability`, the
     one-sided confidence (Student's t) that `first` is better, and `sd` over seeds; NaN where there are too few seeds.
+    No row where nothing is retrained; ValueError for a procedure that does not exist.
     """
+    for name in (first, second):
+        if name not in ROWS:
+            raise ValueError(f"there is no procedure {name!r}; expected one of {', '.join(ROWS)}")
     cells = runs.pivot(index="seed", columns=["procedure", "target"], values="accuracy")
     gaps = pd.DataFrame(
         {

@@ -77,7 +77,9 @@ def train_beside_validation(train: Sequence[int], validation: Sequence[int], tit
     more = np.asarray(validation) > np.asarray(train)
     if more.any():
         ax.axvspan(np.flatnonzero(more)[0] - 0.5, len(train) - 0.5, color=TINT, zorder=0)
-    ax.set(yscale="log", xlabel="class, from head to tail", ylabel="images", title=title, xlim=(-1, len(train)))
+    falling = all(np.diff(train) <= 0)
+    label = "class, from head to tail" if falling else "class, in the order of the names"
+    ax.set(yscale="log", xlabel=label, ylabel="images", title=title, xlim=(-1, len(train)))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.yaxis.set_major_formatter("{x:,.0f}")
     return ax
@@ -88,7 +90,8 @@ def class_accuracy(accuracies: Mapping[str, Sequence[float]], counts: Sequence[i
     ax = ax or axes()
     for number, (name, values) in enumerate(accuracies.items()):
         ax.plot(values, **style(number), label=name)
-    ax.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
+    shown = range(0, len(counts), -(-len(counts) // 20))  # of many classes some
+    ax.set_xticks(shown, [f"{counts[label]:,}" for label in shown])
     ax.set(xlabel="training images of the class, head to tail", ylabel="test accuracy, %", ylim=(-3, 103))
     ax.legend()
     return ax
