@@ -303,6 +303,29 @@ class TestSlice:
         (tmp_path / "search-P1-s0.json").write_text('{"results": {"best": {"path": "02"}}}')
         assert record_run.unfinished_work(tmp_path, [retraining]) == [tmp_path / "retrain-t-02-s0-x"]
 
+    def test_a_file_that_is_being_written_is_no_unfinished_work(self, tmp_path: Path) -> None:
+        """Nor is what a kill left half-written."""
+        for name in ("training.safetensors", ".training.safetensors.1f"):
+            (tmp_path / name).write_text("weights")
+        assert record_run.unfinished_work(tmp_path, [step("a", "", work=["*"])]) == [tmp_path / "training.safetensors"]
+
+    def test_unfinished_work_that_vanishes_is_left_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Wherever it happens: a step removes its checkpoint once its record is there."""
+        out, kept, gone = tmp_path / "out", tmp_path / "runs" / "a-1", tmp_path / "runs" / "a-2"
+        out.mkdir()
+        kept.parent.mkdir()
+        kept.write_text("weights")
+        (kept.parent / "a-3").symlink_to(gone)  # as listed, and gone at the next look
+        plan = {"steps": [step("a", "", work=["runs/a-*"])], "taken": {}}
+        assert record_run.unfinished_work(tmp_path, plan["steps"]) == [kept]
+        record_run.pack(tmp_path / "archive", tmp_path, [gone, kept])
+        with tarfile.open(tmp_path / "archive") as tar:
+            assert tar.getnames() == ["runs/a-1"]
+        monkeypatch.setattr(record_run, "unfinished_work", lambda *_: [gone, kept])
+        record_run.leave(tmp_path, out, plan, {}, [], [])
+        record_merge.merge(out, tmp_path / "project")
+        assert [path.name for path in (tmp_path / "project" / "runs").iterdir()] == ["a-1"]
+
     def test_what_does_not_stop_is_killed(self, machine: Machine) -> None:
         text = (
             (machine.pack / "run.py")

@@ -61,9 +61,9 @@ def pack_code(file: Path, steps: list[record_plan.Step]) -> None:
 
 
 def pack_taken(file: Path, steps: list[record_plan.Step]) -> dict[str, str]:
-    """What the project has of the plan: records with what is beside them, and unfinished work; their checksums."""
-    found = [*results(ROOT, steps), *unfinished_work(ROOT, steps)]
-    record_run.pack(file, ROOT, found)
+    """Unfinished work, and the records that the project has with what is beside them, and the checksums of these."""
+    found = results(ROOT, steps)
+    record_run.pack(file, ROOT, [*found, *unfinished_work(ROOT, steps)])
     return {str(path.relative_to(ROOT)): sha256(path) for path in found}
 
 

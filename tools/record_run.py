@@ -319,10 +319,21 @@ def below(pid: int) -> list[int]:
 
 
 def unfinished_work(work: Path, steps: Iterable[Step]) -> list[Path]:
-    """Checkpoints and search states of the steps that have left nothing yet, the newest first."""
+    """Checkpoints and search states of the steps that have left nothing yet, the newest first.
+
+    What another process is still writing, or left half-written, has a name that begins with a dot.
+    """
     open_steps = [step for step in steps if not (work / step["leaves"]).exists()]
     found = {path for step in open_steps for glob in globs(work, step) for path in work.glob(glob)}
-    return sorted(found, key=lambda path: -path.stat().st_mtime)
+    seen = {path: there for path in found if not path.name.startswith(".") and (there := still_there(path))}
+    return sorted(seen, key=lambda path: -seen[path].st_mtime)
+
+
+def still_there(path: Path) -> os.stat_result | None:
+    """What the system knows of a file; None where the step that wrote it has removed it since it was listed."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat()
+    return None
 
 
 def globs(work: Path, step: Step) -> list[str]:
@@ -351,9 +362,9 @@ def leave(
     new = [path for path in results(work, steps) if taken.get(str(path.relative_to(work))) != sha256(path)]
     sent, room = [], PART * PARTS - 20_000
     for path in dict.fromkeys([*new, *logs, *unfinished_work(work, steps)]):
-        if path.is_relative_to(work / TRIAL):
+        if path.is_relative_to(work / TRIAL) or not (there := still_there(path)):
             continue
-        size = 2048 + path.stat().st_size
+        size = 2048 + there.st_size
         if size <= room:
             sent.append(path)
             room -= size
@@ -369,10 +380,13 @@ def leave(
 
 
 def pack(archive: Path, root: Path, files: Iterable[Path]) -> None:
-    """An archive of files by their names under `root`; one that is replaced meanwhile goes in as it was."""
+    """An archive of files by their names under `root`; one that is replaced meanwhile goes in as it was.
+
+    One that is gone meanwhile is left out: a step removes its checkpoints once its record is there.
+    """
     with tarfile.open(partial(archive), "w") as tar:
         for path in files:
-            with open(path, "rb") as file:
+            with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
                 tar.addfile(tar.gettarinfo(arcname=str(path.relative_to(root)), fileobj=file), file)
     partial(archive).replace(archive)
 
