@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -191,6 +192,12 @@ class Machine:
         (self.work / "code").mkdir(parents=True)
         (self.pack / "run.py").write_text(Path(record_run.__file__).read_text())
 
+    def explains(self) -> None:
+        """Have the tool there that says why a step failed."""
+        tool = self.work / "code" / "tools" / "why.py"
+        tool.parent.mkdir()
+        tool.write_text(Path(record_run.__file__).with_name("why.py").read_text())
+
     def plan(self, *steps: dict[str, Any], data: dict[str, Any] | None = None, taken: Any = None) -> None:
         plan = {"profile": "paper", "data": data or {}, "taken": taken or {}, "steps": steps}
         (self.pack / "plan.json").write_text(json.dumps(plan))
@@ -268,12 +275,35 @@ class TestSlice:
 
     def test_a_failure_is_told_and_the_rest_goes_on(self, machine: Machine) -> None:
         machine.plan(step("bad", "raise SystemExit('no such target')"), leaving("good"))
-        why = Path(record_run.__file__).with_name("why.py")
-        (machine.work / "code" / "tools").mkdir()
-        (machine.work / "code" / "tools" / "why.py").write_text(why.read_text())
+        machine.explains()
         assert machine.slice() == {"bad": "failed", "good": "finished"}
         assert machine.said.returncode == 1
         assert "no such target" in machine.said.stdout and "no such target" in (machine.out / "log.txt").read_text()
+
+    @pytest.mark.parametrize(
+        ("name", "told"),
+        [
+            ("SIGSEGV", f"ended by signal {signal.SIGSEGV:d} (SIGSEGV)"),
+            ("SIGKILL", "ended by signal 9 (SIGKILL), as where memory runs out"),
+        ],
+    )
+    def test_a_step_that_a_signal_ended_has_failed(self, machine: Machine, name: str, told: str) -> None:
+        """Such as one that takes too much memory; what this run itself stops is unfinished."""
+        code = f"import os, signal; print('begun', flush=True); os.kill(os.getpid(), signal.{name})"
+        machine.plan(step("bad", code), leaving("good"))
+        machine.explains()
+        assert machine.slice() == {"bad": "failed", "good": "finished"}
+        assert machine.said.returncode == 1
+        assert f"bad: {told}\n" in machine.said.stdout and told in (machine.work / "runs" / "bad.log").read_text()
+
+    def test_what_crashed_before_the_kill_has_failed(self, tmp_path: Path) -> None:
+        (tmp_path / "code").mkdir()
+        steps = [step("bad", "import os; os.abort()"), step("long", "time.sleep(60)")]
+        part = record_run.Slice(steps, tmp_path, 60, 2, time.monotonic())
+        part.fill()
+        part.running["runs/bad.txt"][1].wait()
+        part.kill()
+        assert [state for _, state in part.collect()] == ["failed", "unfinished"]
 
     def test_unfinished_work_comes_back_and_a_fresh_machine_goes_on_from_it(
         self, machine: Machine, tmp_path: Path
@@ -441,9 +471,7 @@ class TestStreams:
     @pytest.fixture(autouse=True)
     def stand_in(self, machine: Machine) -> None:
         (machine.work / "code" / "papermill.py").write_text(PAPERMILL)
-        (machine.work / "code" / "tools").mkdir()
-        why = Path(record_run.__file__).with_name("why.py")
-        (machine.work / "code" / "tools" / "why.py").write_text(why.read_text())
+        machine.explains()
 
     def came_back(self, machine: Machine) -> set[str]:
         """The files of the slice."""

@@ -167,6 +167,7 @@ class Slice:
         self.deadline = begin + seconds
         self.running: dict[str, tuple[list[Step], subprocess.Popen]] = {}
         self.logs: dict[str, Path] = {}  # where each step that was started is told of
+        self.killed: set[str] = set()  # the first step of each process that `kill` ended
         self.states = {step["leaves"]: self.state_before(step) for step in steps}
 
     def state_before(self, step: Step) -> str:
@@ -213,16 +214,19 @@ class Slice:
             status = process.poll()
             if status is not None:
                 del self.running[first]
+            failed = bool(status) and first not in self.killed
+            if failed and status < 0:
+                tell_signal(self.logs[first], -status)
             for step in steps:
                 open_yet = self.states[step["leaves"]] == "running"
                 if open_yet and (status is not None or (self.work / step["leaves"]).exists()):
-                    self.states[step["leaves"]] = self.state_after(step, status)
+                    self.states[step["leaves"]] = self.state_after(step, failed)
                     ended.append((step, self.states[step["leaves"]]))
         return ended
 
-    def state_after(self, step: Step, status: int | None) -> str:
-        """How a step ended whose process had this exit status, or is still running."""
-        return "finished" if (self.work / step["leaves"]).exists() else "failed" if status > 0 else "unfinished"
+    def state_after(self, step: Step, failed: bool) -> str:
+        """How a step ended, whose process failed or did not."""
+        return "finished" if (self.work / step["leaves"]).exists() else "failed" if failed else "unfinished"
 
     def ended_logs(self) -> list[Path]:
         """The logs of the steps that ended in this slice, each once."""
@@ -230,7 +234,9 @@ class Slice:
 
     def kill(self) -> None:
         """Stop what runs, whose checkpoints from before are whole."""
-        for _, process in self.running.values():
+        for first, (_, process) in self.running.items():
+            if process.poll() is None:  # what crashed before has failed, though nobody has looked yet
+                self.killed.add(first)
             further = below(process.pid)
             with contextlib.suppress(ProcessLookupError):  # killed before, and not yet collected
                 os.killpg(process.pid, signal.SIGKILL)
@@ -260,6 +266,14 @@ class Slice:
                 time.sleep(0.1)
         finally:
             self.kill()
+
+
+def tell_signal(log: Path, number: int) -> None:
+    """Add to a log that a signal ended the process, which could not say so itself."""
+    name = next((known.name for known in signal.Signals if known == number), "unnamed")
+    hint = ", as where memory runs out" if number == signal.SIGKILL else ""
+    with open(log, "a") as file:
+        file.write(f"\nended by signal {number} ({name}){hint}\n")
 
 
 def bundle(ready: list[Step], most: int) -> list[Step]:
