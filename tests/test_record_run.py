@@ -618,6 +618,59 @@ class TestBundle:
         assert given == [papermill.cli._resolve_type(word) for word in words]
 
 
+class TestUnpack:
+    @pytest.fixture
+    def archive(self, tmp_path: Path) -> Path:
+        """A record with curves beside it, as the project has them."""
+        for name in ("a.json", "a.csv"):
+            (tmp_path / "results").mkdir(exist_ok=True)
+            (tmp_path / "results" / name).write_text("of the project")
+        record_run.pack(tmp_path / "taken.tar", tmp_path, [tmp_path / "results" / n for n in ("a.json", "a.csv")])
+        return tmp_path / "taken.tar"
+
+    def test_what_is_there_stays(self, archive: Path, tmp_path: Path) -> None:
+        own = tmp_path / "work" / "results" / "a.csv"
+        own.parent.mkdir(parents=True)
+        own.write_text("made here")
+        record_run.unpack(archive, tmp_path / "work")
+        assert own.read_text() == "made here" and own.with_suffix(".json").read_text() == "of the project"
+        assert [path.name for path in (tmp_path / "work").iterdir()] == ["results"]
+
+    def test_files_come_whole_or_not_at_all(
+        self, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where it is killed in the middle; the next call takes them in."""
+
+        def half(source: Any, target: Any, *_: Any, **__: Any) -> None:
+            target.write(source.read(3))
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(tarfile, "copyfileobj", half)
+            patch.setattr(record_run.shutil, "rmtree", lambda *_, **__: None)  # a kill leaves no time to tidy up
+            with pytest.raises(KeyboardInterrupt):
+                record_run.unpack(archive, tmp_path / "work")
+        assert not (tmp_path / "work" / "results").exists()
+        record_run.unpack(archive, tmp_path / "work")
+        assert {path.read_text() for path in (tmp_path / "work" / "results").iterdir()} == {"of the project"}
+        assert [path.name for path in (tmp_path / "work").iterdir()] == ["results"]
+
+    def test_a_record_comes_after_what_belongs_to_it(
+        self, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "work" / "results").mkdir(parents=True)
+
+        def fails_at_the_second(source: Path, target: Path) -> None:
+            if list(target.parent.iterdir()):
+                raise OSError("no space left")
+            source.rename(target)
+
+        monkeypatch.setattr(Path, "replace", fails_at_the_second)
+        with pytest.raises(OSError, match="no space left"):
+            record_run.unpack(archive, tmp_path / "work")
+        assert [path.name for path in (tmp_path / "work" / "results").iterdir()] == ["a.csv"]
+
+
 class TestOut:
     def test_files_of_bounded_size_and_what_finds_no_room_is_named(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

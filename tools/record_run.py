@@ -79,10 +79,21 @@ def read_plan(pack: Path) -> dict[str, Any]:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Files that the folder lacks; a record or checkpoint that this machine made is at least as new."""
-    with tarfile.open(archive) as tar:
-        missing = [member for member in tar if not (folder / member.name).exists()]
-        tar.extractall(folder, missing, **SAFE)
+    """Files that the folder lacks, each whole or not at all; what this machine made is at least as new.
+
+    A record comes after what belongs to it, since a step is finished once its record is there.
+    """
+    scratch = partial(folder / archive.name)
+    shutil.rmtree(scratch, ignore_errors=True)  # of a call that was killed
+    try:
+        with tarfile.open(archive) as tar:
+            missing = [member for member in tar if member.isfile() and not (folder / member.name).exists()]
+            tar.extractall(scratch, missing, **SAFE)
+        for name in sorted((member.name for member in missing), key=lambda name: name.endswith(".json")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (scratch / name).replace(folder / name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def plain_name(name: str) -> str:
