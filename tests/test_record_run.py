@@ -190,7 +190,12 @@ class Machine:
         self.pack, self.work, self.out = folder / "pack", folder / "work", folder / "out"
         self.pack.mkdir(parents=True)
         (self.work / "code").mkdir(parents=True)
-        (self.pack / "run.py").write_text(Path(record_run.__file__).read_text())
+        self.needs("json")  # for lines of Python, which the steps here are
+
+    def needs(self, modules: str) -> None:
+        """Have the script there, for steps that import these modules."""
+        text = Path(record_run.__file__).read_text()
+        (self.pack / "run.py").write_text(text.replace(f'"{record_run.NEEDED}"', f'"{modules}"'))
 
     def explains(self) -> None:
         """Have the tool there that says why a step failed."""
@@ -266,6 +271,13 @@ class TestSlice:
         said = self.refused(machine, 1)
         assert said.startswith(f"{machine.pack / 'plan.json'} {what}") and len(said.splitlines()) == 1
         assert said.endswith("copy it again, or make the pack anew\n")
+
+    def test_a_machine_that_cannot_run_the_stages_is_refused_each_time(self, machine: Machine) -> None:
+        machine.plan(leaving("a"))
+        machine.needs("json, nowhere")
+        for _ in range(2):
+            assert "this machine can't run the stages" in self.refused(machine, 1)
+        assert machine.run().returncode == 0  # takes in what came along; more may follow
 
     def refused(self, machine: Machine, status: int, *options: str) -> str:
         """What a slice says that must not begin."""

@@ -53,15 +53,16 @@ def sha256(path: Path) -> str:
 # ------------------------------------------------------------------------------------ taking in the pack
 
 
-def take_in(pack: Path, work: Path, plan: dict[str, Any]) -> None:
-    """Lay out what this pack brought; what earlier calls brought stays."""
+def take_in(pack: Path, work: Path, plan: dict[str, Any], will_run: bool) -> None:
+    """Lay out what this pack brought; what earlier calls brought stays. `RunFailed` where steps will not run here."""
     work.mkdir(parents=True, exist_ok=True)
     if (pack / "code.tar.gz").exists():
         shutil.rmtree(work / "code", ignore_errors=True)
         unpack(pack / "code.tar.gz", work / "code")
     if (pack / "taken.tar").exists():
         unpack(pack / "taken.tar", work)
-    install(sorted(pack.glob("wheels/*.whl")), work / "site")
+    if install(sorted(pack.glob("wheels/*.whl")), work / "site") or will_run:
+        refuse_without(NEEDED, work / "site")
     for name, data in plan["data"].items():
         take_data(pack / "data", work, name, data)
 
@@ -100,8 +101,8 @@ def plain_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def install(wheels: list[Path], site: Path) -> None:
-    """Install the wheels of those packages that this Python lacks, into a folder of their own."""
+def install(wheels: list[Path], site: Path) -> bool:
+    """Install, into a folder of their own, the wheels of packages that this Python lacks; whether there were any."""
     there = {plain_name(found.name) for found in distributions(path=[*sys.path, str(site)]) if found.name}
     lacking = [wheel for wheel in wheels if plain_name(wheel.name.split("-")[0]) not in there]
     if lacking:
@@ -111,7 +112,7 @@ def install(wheels: list[Path], site: Path) -> None:
         )
         if run.returncode:
             raise RunFailed(f"the wheels could not be installed: {run.stderr.strip()}")
-        refuse_without(NEEDED, site)
+    return bool(lacking)
 
 
 def refuse_without(modules: str, site: Path) -> None:
@@ -511,7 +512,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what runs is stopped, and nothing outlives this
     try:
         plan = read_plan(PACK)
-        take_in(PACK, arguments.work.resolve(), plan)
+        take_in(PACK, arguments.work.resolve(), plan, will_run=bool(arguments.out))
         return run_slice(arguments, plan, begin) if arguments.out else 0
     except (RunFailed, OSError, lzma.LZMAError, tarfile.TarError) as fault:
         print(fault, file=sys.stderr)
