@@ -744,6 +744,26 @@ class TestData:
         run = machine.run()
         assert run.returncode == 1 and run.stderr == f"{part} is damaged: copy it again, or make the pack anew\n"
 
+    def test_data_of_an_earlier_pack_are_taken_anew(self, machine: Machine, packed: dict[str, Any]) -> None:
+        """A part that waits for others, too: joined to them, it would never be what was packed."""
+        whole, part = machine.work / "data" / "cifar10.npz", machine.work / "parts" / next(iter(packed["parts"]))
+        for stale in (whole, part):
+            stale.parent.mkdir()
+            stale.write_text("of another pack")
+        run = machine.run()
+        assert run.returncode == 0, run.stderr
+        assert whole.read_bytes() == (machine.pack.parent / "cifar10.npz").read_bytes()
+        assert not list(part.parent.iterdir())
+
+    def test_data_of_an_earlier_pack_are_not_used_while_parts_are_missing(
+        self, machine: Machine, packed: dict[str, Any]
+    ) -> None:
+        (machine.work / "data").mkdir()
+        (machine.work / "data" / "cifar10.npz").write_text("of another pack")
+        (machine.pack / "data" / next(iter(packed["parts"]))).unlink()
+        machine.plan(leaving("a", needs=["data/cifar10.npz"]), data={"cifar10.npz": packed})
+        assert machine.slice() == {"a": "waiting"}
+
     def test_a_module_that_is_missing_is_named_before_anything_runs(self, tmp_path: Path) -> None:
         with pytest.raises(record_run.RunFailed, match="No module named 'nowhere'.*: pack again, with no more in HAS"):
             record_run.refuse_without("json, nowhere", tmp_path)
@@ -758,6 +778,60 @@ class TestData:
         monkeypatch.setenv("IMBNAS_DATA", str(tmp_path))
         with pytest.raises(record_pack.PackFailed, match="cifar100.npz does not exist: put"):
             record_pack.pack_data(tmp_path / "data", "cifar100")
+
+
+class TestWheels:
+    """Of one package that the machine lacks, and one that it has."""
+
+    @pytest.fixture
+    def fetched(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Stands in for the network: what was asked for, one line a time."""
+        asked: list[str] = []
+
+        def run(line: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+            if asked and asked[-1] == "no network":
+                return subprocess.CompletedProcess(line, 1, "", "no route to host\n")
+            folder = Path(line[line.index("--dest") + 1])
+            folder.mkdir()
+            for name in ("scipy-1.0", "numpy-2.0"):
+                (folder / f"{name}-py3-none-any.whl").touch()
+            asked.append(line[-1])
+            return subprocess.CompletedProcess(line, 0, "", "")
+
+        monkeypatch.setattr(record_pack.subprocess, "run", run)
+        return asked
+
+    def names(self, folder: Path) -> list[str]:
+        return sorted(path.name.split("-")[0] for path in folder.glob("*.whl"))
+
+    def test_they_are_fetched_anew_where_something_else_is_wanted(
+        self, tmp_path: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "wheels"
+        for there, count in ((["numpy"], 1), (["numpy"], 1), (["NumPy", "SciPy"], 2)):
+            record_pack.pack_wheels(folder, there)
+            assert len(fetched) == count
+        assert self.names(folder) == []
+        record_pack.pack_wheels(folder, [])
+        assert self.names(folder) == ["numpy", "scipy"]
+        monkeypatch.setattr(record_pack, "requirements", lambda: ["scipy>=2"])
+        record_pack.pack_wheels(folder, [])
+        assert fetched[3:] == ["scipy>=2"]
+
+    def test_those_put_there_by_hand_are_taken_until_something_else_is_wanted(
+        self, tmp_path: Path, fetched: list[str]
+    ) -> None:
+        folder = tmp_path / "wheels"
+        folder.mkdir()
+        (folder / "own-1.0-py3-none-any.whl").touch()
+        record_pack.pack_wheels(folder, [])
+        record_pack.pack_wheels(folder, [])
+        assert self.names(folder) == ["own"] and not fetched
+        fetched.append("no network")
+        mend = f"no route to host.*: fill {folder} with wheels .*, remove {folder / record_pack.STAMP}, and run the"
+        with pytest.raises(record_pack.PackFailed, match=mend):
+            record_pack.pack_wheels(folder, ["numpy"])
+        assert self.names(folder) == ["own"]
 
 
 class TestMerge:

@@ -7,6 +7,7 @@ What the project already has of these records, and unfinished work in runs/, goe
 """
 
 import argparse
+import hashlib
 import json
 import lzma
 import re
@@ -30,6 +31,7 @@ from imbnas.stages.ranking import COUNT
 CODE = ("imbnas", "profiles", "tools", "benchmarks")
 PART = 45_000_000  # bytes of a part of the data
 PYTHON = "3.12"
+STAMP = "wanted.sha256"  # beside the wheels: what they were fetched for
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 24, 17, 12, 5)] + ["manylinux2014_x86_64"]
 # What a stage imports, torch and torchvision apart; requirements.txt has their bounds.
 WANTED = ("scipy", "pandas", "matplotlib", "pyyaml", "safetensors", "jaxtyping", "papermill", "ipykernel")
@@ -116,9 +118,14 @@ def requirements() -> list[str]:
 
 
 def pack_wheels(folder: Path, there: Iterable[str]) -> None:
-    """Fetch the wheels that the machine lacks; a folder that already has some is taken as it is."""
+    """Fetch the wheels that the machine lacks; those that were put there by hand, or fetched for the same, stay."""
+    present, stamp = {plain_name(name) for name in there}, folder / STAMP
+    wanted = hashlib.sha256(json.dumps([PYTHON, requirements(), sorted(present)]).encode()).hexdigest()
     if list(folder.glob("*.whl")):
-        return
+        if not stamp.exists():
+            write(stamp, wanted)
+        if stamp.read_text() == wanted:
+            return
     shutil.rmtree(partial(folder), ignore_errors=True)
     line = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     line += ["--dest", str(partial(folder))]
@@ -127,12 +134,15 @@ def pack_wheels(folder: Path, there: Iterable[str]) -> None:
     run = subprocess.run([*line, *requirements()], capture_output=True, text=True)
     if run.returncode:
         reason = run.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
-        mend = f"fill {folder} with wheels for Python {PYTHON} where there is a network, and run the same line again"
+        mend = f"fill {folder} with wheels for Python {PYTHON} where there is a network, "
+        mend += f"remove {stamp}, " if stamp.exists() else ""
+        mend += "and run the same line again"
         raise PackFailed(f"the wheels could not be fetched ({reason[0]}): {mend}")
-    present = {plain_name(name) for name in there}
     for wheel in partial(folder).glob("*.whl"):
         if plain_name(wheel.name.split("-")[0]) in present:
             wheel.unlink()
+    write(partial(folder) / STAMP, wanted)
+    shutil.rmtree(folder, ignore_errors=True)
     partial(folder).replace(folder)
 
 

@@ -130,10 +130,12 @@ def refuse_without(modules: str, site: Path) -> None:
 
 
 def take_data(folder: Path, work: Path, name: str, data: dict[str, Any]) -> None:
-    """Keep the parts that came along; once all are here, join them to `name`."""
+    """Keep the parts that came along; once all are here, join them to `name`. What an earlier pack brought goes."""
     whole = work / "data" / name
     parts = [work / "parts" / part for part in data["parts"]]
+    drop_unlike(whole, data["sha256"])
     for part in parts:
+        drop_unlike(part, data["parts"][part.name])
         source = folder / part.name
         if source.exists() and not part.exists() and not whole.exists():
             if sha256(source) != data["parts"][part.name]:
@@ -143,6 +145,12 @@ def take_data(folder: Path, work: Path, name: str, data: dict[str, Any]) -> None
             partial(part).replace(part)
     if not whole.exists() and all(part.exists() for part in parts):
         join(parts, whole, data["sha256"])
+
+
+def drop_unlike(path: Path, expected: str) -> None:
+    """Remove a file that is not what the plan names, as where another pack brought it."""
+    if path.exists() and sha256(path) != expected:
+        path.unlink()
 
 
 def partial(path: Path) -> Path:
