@@ -780,6 +780,17 @@ class TestData:
             record_pack.pack_data(tmp_path / "data", "cifar100")
 
 
+@pytest.mark.parametrize("again", ["-1", "49", "many"])
+def test_a_number_of_paths_that_cannot_be_is_refused(
+    again: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["record_pack.py", str(tmp_path / "pack"), f"--again={again}"])
+    monkeypatch.setattr(record_pack, "pack", lambda *_: "packed")
+    with pytest.raises(SystemExit):
+        record_pack.main()
+    assert f"argument --again: '{again}' is not how many of the 48 paths get a second" in capsys.readouterr().err
+
+
 class TestWheels:
     """Of one package that the machine lacks, and one that it has."""
 

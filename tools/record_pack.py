@@ -191,6 +191,13 @@ def number_of_paths(text: str) -> int:
     return int(text)
 
 
+def number_again(text: str) -> int:
+    """How many of the fixed set get a second seed."""
+    if not text.isdecimal() or int(text) > COUNT:
+        raise argparse.ArgumentTypeError(f"'{text}' is not how many of the {COUNT} paths get a second seed, as in 6")
+    return int(text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
@@ -199,7 +206,10 @@ def main() -> int:
     parser.add_argument("--has", default="", help="packages beyond torch and torchvision that the machine has")
     parser.add_argument("--other-space", default="", help="a second space, whose table comes last; none if empty")
     parser.add_argument(
-        "--again", default=record_plan.AGAIN, type=int, help="paths retrained with a second seed (default %(default)s)"
+        "--again",
+        default=record_plan.AGAIN,
+        type=number_again,
+        help="paths retrained with a second seed (default %(default)s)",
     )
     parser.add_argument(
         "--paths", default=COUNT, type=number_of_paths, help="paths retrained on each target (default %(default)s)"
