@@ -927,6 +927,48 @@ class TestMerge:
             record_merge.merge(out, project)
         assert sorted(path.read_bytes() for path in project.rglob("*") if path.is_file()) == before
 
+    @pytest.fixture
+    def two_files(self, tmp_path: Path) -> Path:
+        """A slice of the record, and of unfinished work, which is put in place before it."""
+        self.record(tmp_path / "work")
+        (tmp_path / "work" / "runs").mkdir()
+        (tmp_path / "work" / "runs" / "half-1").write_text("weights")
+        out = tmp_path / "out"
+        out.mkdir()
+        steps = [step("supernet", "", leaves=f"{self.name}.json"), step("half", "", work=["runs/half-*"])]
+        record_run.leave(tmp_path / "work", out, {"steps": steps, "taken": {}}, {}, [], [])
+        return out
+
+    def said(self, out: Path, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> str:
+        """What a merge says that fails."""
+        take_back = record_merge.merge
+        monkeypatch.setattr(record_merge, "merge", lambda folder: take_back(folder, project))
+        monkeypatch.setattr(sys, "argv", ["record_merge.py", str(out)])
+        assert record_merge.main() == 1
+        return capsys.readouterr().err
+
+    def test_nothing_takes_its_place_where_a_later_file_cannot_be_written(
+        self, two_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    ) -> None:
+        project = tmp_path / "project"
+        project.mkdir()
+        (project / "results").write_text("in the way of a folder")
+        assert self.said(two_files, project, monkeypatch, capsys).startswith("nothing was taken back: ")
+        assert [path.name for path in project.rglob("*") if path.is_file()] == ["results"]
+
+    def test_what_was_taken_back_before_an_error_is_told(
+        self, two_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    ) -> None:
+        project = tmp_path / "project"
+        blocked = (project / self.name).with_suffix(".csv")
+        blocked.mkdir(parents=True)
+        said = self.said(two_files, project, monkeypatch, capsys)
+        assert said.startswith(f"1 of 4 files were taken back, {self.name}.csv not (") and "run the same line" in said
+        assert [path.name for path in project.rglob("*") if path.is_file()] == ["half-1"]
+        blocked.rmdir()
+        monkeypatch.undo()
+        assert record_merge.merge(two_files, project) == [Path(f"{self.name}.json")]
+
     def pack_by_hand(self, out: Path, file: Path, name: str) -> None:
         with tarfile.open(out / "all.tar", "w") as tar:
             tar.add(file, name)

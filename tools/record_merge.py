@@ -14,12 +14,14 @@ import sys
 import tarfile
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from project import ROOT
 from record_run import SAFE, partial, sha256
 
 from imbnas import records
+from imbnas.files import whole
 from imbnas.training import load_tensors
 
 PLACES = ("results", "runs")
@@ -28,6 +30,10 @@ LAST = ".json"  # a record stands for the files beside it, so it is put there af
 
 class MergeFailed(ValueError):
     """A slice that must not be taken back; the message says what is wrong and how to mend it."""
+
+
+class MergeCutShort(OSError):
+    """Only a part of a slice could be taken back; the message says how much, and how to go on."""
 
 
 def open_slice(folder: Path, scratch: Path) -> Path:
@@ -95,14 +101,31 @@ def new_files(slice_: Path, root: Path) -> list[Path]:
 
 
 def put(slice_: Path, root: Path, files: list[Path]) -> None:
-    """Each file whole or not at all; one time stamp, so that none of them seems older than what it was made from."""
+    """All files, written in full before the first takes its place; `MergeCutShort` where a later one then can't.
+
+    They have one time stamp, so that none of them seems older than what it was made from.
+    """
     now = time.time()
-    for name in files:
-        place = root / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial(place).write_bytes((slice_ / name).read_bytes())
-        os.utime(partial(place), (now, now))
-        partial(place).replace(place)
+    with ExitStack() as written:
+        for name in files:
+            waiting = partial(root / name)
+            with whole(waiting) as file:
+                file.write((slice_ / name).read_bytes())
+            written.callback(waiting.unlink, missing_ok=True)
+            os.utime(waiting, (now, now))
+        take_places(root, files)
+
+
+def take_places(root: Path, files: list[Path]) -> None:
+    """Put what is written in full where it belongs, in this order."""
+    for done, name in enumerate(files):
+        try:
+            partial(root / name).replace(root / name)
+        except OSError as fault:
+            if not done:
+                raise
+            said = f"{done} of {len(files)} files were taken back, {name} not ({fault})"
+            raise MergeCutShort(f"{said}: mend this and run the same line again, which takes the rest") from None
 
 
 def merge(folder: Path, root: Path = ROOT) -> list[Path]:
@@ -120,6 +143,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         taken = merge(arguments.folder)
+    except MergeCutShort as fault:
+        print(fault, file=sys.stderr)
+        return 1
     except (ValueError, OSError, tarfile.TarError) as fault:
         print(f"nothing was taken back: {fault}", file=sys.stderr)
         return 1
