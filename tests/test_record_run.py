@@ -225,6 +225,12 @@ class Machine:
         return running.wait()
 
 
+def only_part(out: Path) -> Path:
+    """The part of a slice that has one."""
+    (part,) = out.glob("slice.tar.*")
+    return part
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
@@ -487,7 +493,7 @@ class TestStreams:
 
     def came_back(self, machine: Machine) -> set[str]:
         """The files of the slice."""
-        with tarfile.open(machine.out / "slice.tar.0") as tar:
+        with tarfile.open(only_part(machine.out)) as tar:
             names = [Path(name).name for name in tar.getnames()]
         assert len(names) == len(set(names))
         return set(names)
@@ -701,6 +707,38 @@ class TestOut:
         assert max(path.stat().st_size for path in out.iterdir()) <= 40_000
         record_merge.merge(out, tmp_path / "project")
         assert len(list((tmp_path / "project" / "runs").iterdir())) == 2
+
+    @pytest.mark.parametrize("last", range(3))
+    def test_what_is_there_can_be_taken_back_wherever_a_kill_comes(
+        self, last: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As it was before, or as it is now: after each file that the second slice writes."""
+        work, out = tmp_path / "work", tmp_path / "out"
+        out.mkdir()
+        (work / "runs").mkdir(parents=True)
+        plan = {"steps": [step("a", "", work=["runs/a-1"])], "taken": {}}
+
+        def leave(text: str) -> None:
+            (work / "runs" / "a-1").write_text(text)
+            record_run.leave(work, out, plan, {}, [], [])
+
+        leave("first")
+        replace, left = Path.replace, [last]
+
+        def killed(source: Path, target: Path) -> Path:
+            if target.parent == out:
+                if not left[0]:
+                    raise KeyboardInterrupt
+                left[0] -= 1
+            return replace(source, target)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, "replace", killed)
+            leave("second")
+        record_merge.merge(out, tmp_path / "project")
+        assert (tmp_path / "project" / "runs" / "a-1").read_text() == ("first", "first", "second")[last]
+        leave("third")
+        assert sorted(path.name for path in out.iterdir() if path != only_part(out)) == ["log.txt", "slice.json"]
 
     def test_what_the_project_has_is_not_sent_again(self, tmp_path: Path) -> None:
         work, out = tmp_path / "work", tmp_path / "out"
@@ -919,7 +957,7 @@ class TestMerge:
         if fault in ("no record", "a stranger"):
             self.pack_by_hand(out, curves, "elsewhere/x" if fault == "a stranger" else f"{self.name}.csv")
         if fault == "a damaged part":
-            (out / "slice.tar.0").write_bytes(b"x" + (out / "slice.tar.0").read_bytes()[1:])
+            only_part(out).write_bytes(b"x" + only_part(out).read_bytes()[1:])
         if fault == "no slice":
             (out / "slice.json").unlink()
         before = sorted(path.read_bytes() for path in project.rglob("*") if path.is_file())

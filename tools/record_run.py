@@ -410,6 +410,9 @@ def leave(
         parts = cut(archive, out)
     summary = {"parts": parts, "states": {step["name"]: states.get(step["leaves"], "not chosen") for step in steps}}
     write(out / "slice.json", json.dumps(summary, indent=1))
+    for path in out.glob("*slice.tar.*"):  # only now, so that slice.json always names parts that are there
+        if path.name not in parts:
+            path.unlink()
     write(out / "log.txt", "\n".join(lines) + "\n")
 
 
@@ -426,17 +429,14 @@ def pack(archive: Path, root: Path, files: Iterable[Path]) -> None:
 
 
 def cut(archive: Path, out: Path) -> dict[str, str]:
-    """The archive in parts of `PART` bytes in `out`, in place of earlier ones, and their checksums."""
+    """The archive in parts of `PART` bytes in `out`, beside earlier ones with other contents, and their checksums."""
     parts = {}
     with open(archive, "rb") as file:
         while block := file.read(PART):
-            path = out / f"slice.tar.{len(parts)}"
-            partial(path).write_bytes(block)
-            parts[path.name] = hashlib.sha256(block).hexdigest()
-    for path in out.glob("slice.tar.*"):
-        path.unlink()
-    for name in parts:
-        partial(out / name).replace(out / name)
+            checksum = hashlib.sha256(block).hexdigest()
+            name = f"slice.tar.{len(parts)}-{checksum[:8]}"
+            write(out / name, block)
+            parts[name] = checksum
     return parts
 
 
