@@ -90,7 +90,7 @@ def unpack(archive: Path, folder: Path) -> None:
         with tarfile.open(archive) as tar:
             missing = [member for member in tar if member.isfile() and not (folder / member.name).exists()]
             tar.extractall(scratch, missing, **SAFE)
-        for name in sorted((member.name for member in missing), key=lambda name: name.endswith(".json")):
+        for name in sorted({member.name for member in missing}, key=lambda name: name.endswith(".json")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (scratch / name).replace(folder / name)
     finally:
