@@ -189,6 +189,54 @@ def test_two_trainings_of_one_checkpoint_are_one(tmp_path):
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+SHARED = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from test_training import Recipe, run
+begun = open({begun!r}, "a", buffering=1)
+def note(step):
+    begun.write(f"{{step}}\\n")
+    time.sleep(0.1)
+print("ready", flush=True)
+sys.stdin.readline()
+print(run(Recipe(6, 0.05, unit="steps"), checkpoint={file!r}, on_step=note)[1].rows)
+"""
+
+
+def test_two_processes_on_one_checkpoint_train_it_once(tmp_path):
+    """As stages that run at once and share an adaptation: the second process waits and finds it finished."""
+    file, begun = tmp_path / "runs" / "shared.safetensors", tmp_path / "steps"
+    code = SHARED.format(tests=str(Path(__file__).parent), file=str(file), begun=str(begun))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(2)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    (rows, _), (same_rows, _) = [process.communicate(timeout=120) for process in processes]
+    assert begun.read_text().split() == list("123456") and rows == same_rows != ""
+    assert [path.name for path in file.parent.glob("shared*")] == [file.name]  # the lock is no work to take along
+
+
+def test_a_folder_that_cannot_be_written_gives_the_error_of_writing_and_keeps_what_is_finished(tmp_path, monkeypatch):
+    recipe, file = Recipe(4, 0.05, unit="steps"), tmp_path / "x.safetensors"
+    _, log = run(recipe, checkpoint=file)
+    opened = Path.open
+
+    def read_only(path, mode="r", *more, **options):
+        if set(mode) & set("wax"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode, *more, **options)
+
+    monkeypatch.setattr(Path, "open", read_only)
+    assert run(recipe, checkpoint=file)[1] == log
+    with pytest.raises(PermissionError, match="new.safetensors"):
+        run(recipe, checkpoint=tmp_path / "new.safetensors")
+    monkeypatch.undo()
+    with pytest.raises(FileExistsError, match="x.safetensors"):
+        run(recipe, checkpoint=file / "inside.safetensors")
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     file, recipe = tmp_path / "training.safetensors", Recipe(2, 0.05, unit="steps")
     _, log = run(recipe, checkpoint=file)

@@ -7,7 +7,8 @@ log. It knows neither the network nor the procedure: it is given a function from
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -26,6 +27,11 @@ from imbnas.training.moments import Moments
 from imbnas.training.owner import check_owner, digest, layout, told
 from imbnas.training.recipe import Recipe
 from imbnas.training.steps import MakeStep, PlainStep, Step, sgd
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 UNDER_WAY: dict[Path, Lock] = {}  # by checkpoint
 GENTLER = "lower the learning rate or clip the gradient; with another recipe the training begins anew"
@@ -138,10 +144,26 @@ def one_at_a_time(train: Trained) -> Trained:
     def turn(*arguments: Any, checkpoint: str | Path | None = None, **options: Any) -> Log:
         if checkpoint is None:
             return train(*arguments, **options)
-        with UNDER_WAY.setdefault(file := Path(checkpoint), Lock()):
+        with UNDER_WAY.setdefault(file := Path(checkpoint), Lock()), alone_among_processes(file):
             return train(*arguments, checkpoint=file, **options)
 
     return turn
+
+
+@contextmanager
+def alone_among_processes(checkpoint: Path) -> Iterator[None]:
+    """Hold the lock file beside a checkpoint, .<its name>.lock, which stays there; a process that dies lets it go.
+
+    Where none can be held (a folder that is read-only, Windows) there is no waiting: what is finished can be read
+    all the same, and what is not fails when its checkpoint is written.
+    """
+    with ExitStack() as held:
+        if fcntl is not None:
+            with suppress(OSError):
+                checkpoint.parent.mkdir(parents=True, exist_ok=True)
+                lock = held.enter_context(checkpoint.with_name(f".{checkpoint.name}.lock").open("ab"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @one_at_a_time
