@@ -45,7 +45,11 @@ def test_a_gpu_takes_several_at_once(gpu: None) -> None:
     assert common.SHARED.get() == 1
 
 
-def test_what_fails_stops_no_other_and_all_is_told(gpu: None, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_fails_stops_no_other_and_all_is_told(
+    device: str, gpu: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(streams, "best_device", lambda: torch.device(device))
     seen: list[int] = []
 
     def fault(said: str) -> None:
@@ -55,6 +59,17 @@ def test_what_fails_stops_no_other_and_all_is_told(gpu: None, capsys: pytest.Cap
     with pytest.raises(ValueError, match="a bad path"):
         side_by_side([*jobs, noting(seen, 2)])
     assert sorted(seen) == [1, 2] and capsys.readouterr().out == "ValueError: another\n"
+
+
+def test_an_interrupt_on_a_processor_stops_at_once() -> None:
+    seen: list[int] = []
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side([noting(seen, 1), interrupt, noting(seen, 2)])
+    assert seen == [1]
 
 
 def test_an_interrupt_waits_for_what_runs_and_begins_no_other(gpu: None) -> None:

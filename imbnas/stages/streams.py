@@ -17,14 +17,28 @@ STREAMS = 6
 def side_by_side(jobs: Sequence[Callable[[], None]], streams: int = STREAMS) -> None:
     """Run all jobs, on a GPU up to `streams` at once.
 
-    There one that fails does not stop the others: all errors are told, and the first is raised. An interrupt (Ctrl-C)
-    waits for those that run and begins no other.
+    One that fails does not stop the others: all errors are told, and the first is raised. An interrupt (Ctrl-C) waits
+    for those that run on a GPU, and begins no other.
     """
     count = min(len(jobs), streams) if best_device().type == "cuda" else 1
-    if count < 2:
-        for job in jobs:
-            job()
-        return
+    ended = [fault_of(job) for job in jobs] if count < 2 else faults_of_streams(jobs, count)
+    if faults := [fault for fault in ended if fault]:
+        for fault in faults[1:]:
+            print(f"{type(fault).__name__}: {fault}")
+        raise faults[0]
+
+
+def fault_of(job: Callable[[], None]) -> Exception | None:
+    """Run a job; what it failed with, None where it did not."""
+    try:
+        job()
+    except Exception as fault:
+        return fault
+    return None
+
+
+def faults_of_streams(jobs: Sequence[Callable[[], None]], count: int) -> list[BaseException | None]:
+    """Run the jobs on `count` streams; what each failed with."""
 
     def begin() -> None:
         """A stream for each thread: the memory of one is of no use to another."""
@@ -37,7 +51,4 @@ def side_by_side(jobs: Sequence[Callable[[], None]], streams: int = STREAMS) -> 
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # the end of the block waits for those that run
             raise
-    if faults := [fault for fault in (job.exception() for job in ended) if fault]:
-        for fault in faults[1:]:
-            print(f"{type(fault).__name__}: {fault}")
-        raise faults[0]
+    return [job.exception() for job in ended]
