@@ -156,6 +156,22 @@ def test_an_arm_in_parts_leaves_the_same_record_and_knows_what_it_cost(tmp_path:
     assert set(parts["cost"]["seconds"]) == {"training", "scoring"}
 
 
+@pytest.mark.parametrize("stops", [3, 4], ids=["half-trained", "trained"])
+def test_lost_scores_of_an_arm_are_told_before_it_is_trained_on(tmp_path: Path, tiny_arm: None, stops: int) -> None:
+    out = str(tmp_path / "results")
+    for _ in range(stops):
+        with contextlib.suppress(stages.Unfinished):
+            validity("tiny", out=out, max_seconds=0.0)
+    (lost,) = (tmp_path / "runs").rglob("2.json")
+    (training,) = (tmp_path / "runs").rglob("training.safetensors")
+    (tmp_path / "results" / "validity" / "tiny-s0.json").unlink(missing_ok=True)
+    lost.unlink()
+    before = training.read_bytes()
+    with pytest.raises(ValueError, match=f"{lost.parent} lacks 2.json, .*: delete the folder and run the arm again"):
+        validity("tiny", out=out)
+    assert training.read_bytes() == before and not (tmp_path / "results" / "validity" / "tiny-s0.json").exists()
+
+
 @pytest.mark.parametrize("procedure", ["control", "P1", "P2", "P3"])
 def test_time_ends_the_training_of_the_source_too(tmp_path: Path, tiny_arm: None, procedure: str) -> None:
     whole = truth("tiny", procedure, out=str(tmp_path / "whole" / "results"))

@@ -210,6 +210,7 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
     moments = {round(fraction * total): chosen.early_cells for fraction in chosen.measure} | {total: chosen.cells}
 
     def measure(step: int) -> None:
+        refuse_lost(kept, [moment for moment in moments if moment < step])
         if step in moments and not (part := kept / f"{step}.json").exists():
             begin_scoring = time.monotonic()
             scores = score_cells(course.net, moments[step], course.target, chosen.scoring)
@@ -231,6 +232,15 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
     records.write_curves(file.with_suffix(".csv"), log.rows)
     run_cost = cost(clock, device, images_per_second=log.images_per_second)
     return records.write(file, "validity", config, results, run_cost)
+
+
+def refuse_lost(kept: Path, passed: list[int]) -> None:
+    """ValueError where the scores of a step that the training has passed are gone: they can't be made any more."""
+    if lost := [f"{step}.json" for step in sorted(passed) if not (kept / f"{step}.json").exists()]:
+        raise ValueError(
+            f"{kept} lacks {', '.join(lost)}, scores of steps that its training has passed: delete the folder and run "
+            "the arm again, from the beginning"
+        )
 
 
 def score_cells(net: SuperNet, count: int, target: Target, scoring: Scoring) -> dict[str, dict[str, float]]:
