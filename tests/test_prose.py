@@ -94,6 +94,20 @@ def test_a_misspelt_option_rewrites_nothing(
     assert prose.main() == 0 and "42.5<!--" in page.read_text()
 
 
+@pytest.mark.parametrize("option", [[], ["--check"]], ids=["rewrite", "check"])
+@pytest.mark.parametrize("before", ["in one", "in 12.3 ", "in 12.3\n", ""], ids=["word", "blank", "line", "nothing"])
+def test_a_comment_that_binds_no_number_is_named(
+    page: Path, before: str, option: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.write_text(f"7 <!-- a remark on run.json -->\n{before}<!-- mean nowhere-*.json results/test .1f --> run")
+    whole = page.read_text()
+    monkeypatch.setattr("sys.argv", ["prose.py", *option])
+    assert prose.main() == 1 and page.read_text() == whole
+    last = before.rpartition("\n")[2]
+    said = f"README.md: '{last}<!-- mean nowhere-*.json results/test .1f -->' binds no number: write one right before"
+    assert capsys.readouterr().err.startswith(said)
+
+
 def test_a_page_is_rewritten_whole_or_not_at_all(page: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file: int) -> None:
         raise OSError("No space left on device")
@@ -109,6 +123,7 @@ def test_a_page_is_rewritten_whole_or_not_at_all(page: Path, results: Path, monk
 def test_the_book_says_what_the_records_hold(page: Path) -> None:
     for text in prose.prose(page):
         assert [entry for entry in prose.bound(text, RESULTS) if entry[0] != entry[1]] == []
+        assert list(prose.loose(text)) == []
 
 
 @pytest.mark.parametrize("path", sorted((prose.ROOT / "book").glob("*.ipynb")), ids=lambda path: path.stem)

@@ -3,8 +3,8 @@
     python tools/prose.py            rewrite README.md and book/
     python tools/prose.py --check    name every number that its record does not hold
 
-A bound number is followed by a comment that names the statistic (where the file has a `*`), the file in results/,
-the place in it, and the format, as in
+A bound number is followed, without a blank, by a comment that names the statistic (where the file has a `*`), the
+file in results/, the place in it, and the format, as in
 
     42.4<!-- mean laptop/cifar10-cifar100/cell3-c16-n1/retrain-P1-exp-0.01-s*.json results/test/overall .1f -->
 
@@ -27,6 +27,7 @@ from project import ROOT
 from imbnas.files import whole
 
 BOUND = re.compile(r"(?P<shown>[−+-]?\d[\d,.]*%?)<!--\s*(?P<source>[^>]*?)\s*-->")
+BINDING = re.compile(r"<!--\s*(?:\w+\s+)?[^\s>]+\.(?:json|csv)\s+[^\s>]+\s+[^\s>]+\s*-->")
 STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
     "sd": statistics.stdev,
@@ -77,6 +78,15 @@ def bound(text: str, results: Path) -> Iterator[tuple[str, str, str]]:
         yield match["shown"], number(match["source"], results), match["source"]
 
 
+def loose(text: str) -> Iterator[str]:
+    """Every comment that would bind a number but is right behind none, with the words before it: nothing renews it."""
+    bound = {match.end() for match in BOUND.finditer(text)}
+    for match in BINDING.finditer(text):
+        if match.end() not in bound:
+            before = text[: match.start()].rpartition("\n")[2][-20:]
+            yield f"'{before}{match[0]}' binds no number: write one right before it, in digits, without a blank"
+
+
 def renew(text: str, results: Path) -> str:
     """The text with every bound number as its record has it."""
     return BOUND.sub(lambda match: f"{number(match['source'], results)}<!-- {match['source']} -->", text)
@@ -116,6 +126,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, name what is out of date")
     check, results, faults = parser.parse_args().check, ROOT / "results", []
     for path in documents():
+        faults += [f"{path.name}: {fault}" for text in prose(path) for fault in loose(text)]
         try:
             if check:
                 found = (entry for text in prose(path) for entry in bound(text, results))
