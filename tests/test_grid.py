@@ -241,6 +241,12 @@ def test_records_of_another_folder_of_the_same_name_are_not_taken_for_its_own(tm
     assert planned(folder, "targets=natural", "target_data=a/mine")["supernet"] == 1
 
 
+def test_every_spelling_of_a_target_that_the_library_knows_is_planned(tmp_path: Path) -> None:
+    folder = project(tmp_path / "targets")
+    plan = planned(folder, "targets=exp-0.1234567 exp-1e-05 step-1")
+    assert plan["retrain"] == 3 * 4 and plan["search"] == 3 * 3
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

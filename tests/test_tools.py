@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imbnas import names
+from imbnas.data import parse_target
 from tools import chapters, fits, grid, slim
 
 
@@ -67,6 +70,29 @@ def test_settings_of_the_grid_are_checked() -> None:
     }.items():
         with pytest.raises(argparse.ArgumentTypeError, match=complaint):
             grid.setting(text)
+
+
+@pytest.mark.parametrize("name", [*names.TARGETS, "natural", "step-1", "exp-0.1234567", "exp-1e-05", "exp-1.25e-05"])
+def test_a_target_that_the_library_knows_is_one_for_the_grid_and_the_snakefile(name: str) -> None:
+    parse_target(name)
+    assert grid.setting(f"targets={name}") == f"targets={name}"
+    found = re.fullmatch(rf"retrain-P1-(?P<target>{names.ANY_TARGET})-s0", f"retrain-P1-{name}-s0")
+    assert found and found["target"] == name
+
+
+@pytest.mark.parametrize(
+    "name", ["exp-0.010", "exp-1e-5", "exp-0.00001", "step-1.0", "exp-0.0", "exp-1.5", "pareto-0.1"]
+)
+def test_a_target_that_the_library_refuses_is_refused_by_the_grid_in_its_words(name: str) -> None:
+    with pytest.raises(ValueError) as said:
+        parse_target(name)
+    with pytest.raises(argparse.ArgumentTypeError, match=f"targets: {re.escape(str(said.value))}"):
+        grid.setting(f"targets={name}")
+
+
+def test_the_plan_of_the_grid_needs_no_torch() -> None:
+    code = "import sys; from imbnas import lines, names, revision; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_an_environment_fits_or_does_not() -> None:

@@ -66,7 +66,7 @@ def setting(text: str) -> str:
         raise argparse.ArgumentTypeError(f"seeds '{value}' are not whole numbers with spaces between, as in \"0 1 2\"")
     if key == "targets":
         for name in value.split():
-            refused_by(lambda data, name=name: check_target(data, name), "imbnas.data", "targets")
+            refused_by(lambda names, name=name: names.parse_target(name), "imbnas.names", "targets")
     if key == "split_seed" and not value.isdigit():
         raise argparse.ArgumentTypeError(f"split_seed '{value}' is not a whole number, as in 1")
     if key == "paths" and not (value.isdigit() and 1 <= int(value) <= 48):
@@ -82,13 +82,6 @@ def refused_by(door: Callable[[ModuleType], Any], module: str, key: str) -> None
         door(importlib.import_module(module))
     except ValueError as fault:
         raise argparse.ArgumentTypeError(f"{key}: {fault}") from None
-
-
-def check_target(data: ModuleType, name: str) -> None:
-    """ValueError for what is no label distribution, or not written as file names have it."""
-    kind, factor = data.parse_target(name)
-    if "-" in name and name != (plain := f"{kind}-{factor:g}"):
-        raise ValueError(f"write {plain} for {name}")
 
 
 def check_data(data: ModuleType, name: str) -> None:

@@ -1,9 +1,11 @@
 """Data sets as uint8 tensors, label distributions, splits, and augmented batches on the device."""
 
+from imbnas.names import parse_target
+
 from .arrays import DataError
 from .batches import Batches, augment, eval_batches, normalise
 from .dataset import Dataset
-from .distributions import class_counts, parse_target, shot_groups
+from .distributions import class_counts, shot_groups
 from .sources import BENCHMARKS, load
 from .splits import Split, split
 

@@ -4,36 +4,9 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context
 from numbers import Integral
 
+from imbnas.names import check_factor
+
 KINDS = ("balance", "exp", "step", "natural")
-
-
-def _check_factor(factor: float) -> None:
-    if not 0.0 < factor <= 1.0:
-        raise ValueError(
-            f"imbalance factor {factor!r} is outside (0, 1]: it is n_min / n_max, "
-            "so 0.01 means a head class a hundred times larger than a tail class, and 1 means balance"
-        )
-
-
-def parse_target(text: str) -> tuple[str, float]:
-    """Kind and imbalance factor of a target's name: "exp-0.01" gives ("exp", 0.01).
-
-    "balance" and "natural" (the data set's own counts) have the factor 1. ValueError for anything else, and for a
-    factor that is not spelt as Python prints it ("exp-0.010"; 1 without a point): the name is that of records.
-    """
-    kind, dash, number = text.partition("-")
-    if kind in ("balance", "natural") and not dash:
-        return kind, 1.0
-    try:
-        factor = float(number) if kind in ("exp", "step") else None
-    except ValueError:
-        factor = None
-    if factor is None:
-        raise ValueError(f'target {text!r} is not known: write "balance", "natural", "exp-0.01" or "step-0.01"')
-    _check_factor(factor)
-    if text != (plain := f"{kind}-{str(factor).removesuffix('.0')}"):
-        raise ValueError(f"target {text!r} is not spelt as file names have it: write {plain} for {text}")
-    return kind, factor
 
 
 def class_counts(kind: str, factor: float = 1.0, *, num_classes: int, per_class: int) -> list[int]:
@@ -46,7 +19,7 @@ def class_counts(kind: str, factor: float = 1.0, *, num_classes: int, per_class:
     ValueError for an unknown kind, a factor outside (0, 1], a number of classes or images that is not whole, or a
     class that would be left without an image.
     """
-    _check_factor(factor)
+    check_factor(factor)
     if not (isinstance(num_classes, Integral) and isinstance(per_class, Integral)) or num_classes < 2 or per_class < 1:
         raise ValueError(
             f"{num_classes} classes of {per_class} images: whole numbers of at least 2 classes and 1 image are needed"
