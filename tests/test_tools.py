@@ -90,6 +90,51 @@ def test_a_target_that_the_library_refuses_is_refused_by_the_grid_in_its_words(n
         grid.setting(f"targets={name}")
 
 
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the grid in which nothing has run yet, with one old record."""
+    record = tmp_path / "results" / "smoke" / "glyphs10-mine" / "cell3-c8-n1" / "supernet-s0.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    os.utime(record, (1, 1))
+    monkeypatch.setattr(grid, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["grid.py", "profile=smoke"])
+    return record
+
+
+def test_a_damaged_record_beside_data_of_ones_own_is_told_in_a_line(fresh: Path) -> None:
+    with pytest.raises(SystemExit, match="supernet-s0.json is damaged .*: delete it and run its stage again$"):
+        grid.refuse_other_data({"target_data": "a/mine"})
+
+
+def test_a_plan_touches_no_record_and_a_run_makes_all_of_one_age(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[list[str]] = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(subprocess, "run", lambda line, **_: (lines.append(line), done)[1])
+    monkeypatch.setattr(os, "execv", lambda _, line: lines.append(line))
+    monkeypatch.setattr("sys.argv", ["grid.py", "profile=smoke", "--dry-run"])
+    assert grid.main() == 0 and fresh.stat().st_mtime == 1
+    monkeypatch.setattr("sys.argv", ["grid.py", "profile=smoke"])
+    grid.main()
+    assert fresh.stat().st_mtime > 1
+    plan, run = lines
+    assert plan == [*run, "--rerun-triggers", "params", "input", "--dry-run"]  # as if all were of one age
+
+
+def test_a_lock_that_cannot_be_lifted_says_why(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = Path(".snakemake/locks/0.input.lock")
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    failed = subprocess.CompletedProcess([], 3, stdout="", stderr="Permission denied\n")
+    monkeypatch.setattr(subprocess, "run", lambda line, **_: failed)
+    monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("it went on"))
+    assert grid.main() == 3
+    assert capsys.readouterr().err == "Permission denied\nThe lock of the last grid was not lifted.\n"
+
+
 def test_the_plan_of_the_grid_needs_no_torch() -> None:
     code = "import sys; from imbnas import lines, names, revision; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -27,6 +27,7 @@ KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out
 GOALS = ("table", "baselines", "controls", "gate", "ranking", "premise")  # rules of the Snakefile
 GOALS += ("validity", "brief", "truth", "darts", "landscape")  # those that belong to no profile
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+AGE_IS_NOTHING = ("--rerun-triggers", "params", "input")  # a plan touches no file
 
 
 def one_of(names: Iterable[str], what: str, name: str) -> str:
@@ -110,7 +111,7 @@ def at_once(text: str) -> int:
 def refuse_other_data(settings: dict[str, str]) -> None:
     """SystemExit where there are records of another data set of the same name, which would be overwritten or mixed in.
 
-    The message names one of the records and both data sets.
+    The message names one of the records and both data sets. SystemExit for a damaged record in their folders too.
     """
     from imbnas import records
 
@@ -118,7 +119,11 @@ def refuse_other_data(settings: dict[str, str]) -> None:
     for given in filter(None, (settings.get("source"), settings.get("target_data"))):
         name = Path(given).name.removesuffix(".npz")
         folders = [folder for folder in out.glob("*") if name in folder.name]
-        for record in (record for folder in folders for record in records.read(folder)):
+        try:
+            found = [record for folder in folders for record in records.read(folder)]
+        except records.RecordError as fault:
+            sys.exit(str(fault))
+        for record in found:
             for known in {record["config"].get("source"), record["config"].get("data")} - {None, given}:
                 if Path(known).name.removesuffix(".npz") == name:
                     sys.exit(
@@ -152,6 +157,14 @@ def take_records_as_they_are(out: Path) -> None:
         os.utime(file, (now, now))
 
 
+def lift_the_lock(line: list[str]) -> int:
+    """Snakemake's status of `--unlock`; what it said is shown only where that failed."""
+    run = subprocess.run([*line, "--unlock"], capture_output=True, text=True)
+    if run.returncode:
+        print(f"{run.stdout}{run.stderr}The lock of the last grid was not lifted.", file=sys.stderr)
+    return run.returncode
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="local", type=way_to_run)
@@ -173,15 +186,16 @@ def main() -> int:
     os.chdir(ROOT)
     settings = dict(setting.split("=", 1) for setting in arguments.settings)
     refuse_other_data(settings)
-    if not Path(".snakemake/metadata").exists():
-        take_records_as_they_are(ROOT / settings.get("out", "results"))
+    fresh = not Path(".snakemake/metadata").exists()
     if arguments.dry_run:
-        return subprocess.run([*line, "--dry-run"]).returncode
+        return subprocess.run([*line, *(AGE_IS_NOTHING if fresh else ()), "--dry-run"]).returncode
     if not alone():
         print("Another grid is running in this folder: wait for it, or stop it first.", file=sys.stderr)
         return 1
-    if any(Path(".snakemake/locks").glob("*")):
-        subprocess.run([*line, "--unlock"], check=True, capture_output=True)
+    if fresh:
+        take_records_as_they_are(ROOT / settings.get("out", "results"))
+    if any(Path(".snakemake/locks").glob("*")) and (status := lift_the_lock(line)):
+        return status
     os.execv(sys.executable, line)
 
 
