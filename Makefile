@@ -63,7 +63,7 @@ record-pack: $(READY)  ## pack code, wheels, data and the script that runs there
 record-merge: $(READY)  ## take back what a slice left: DIR is the folder that run.py was given
 	$(PY) tools/record_merge.py $(or $(DIR),$(error name the folder, make $@ DIR=…))
 
-bench: $(READY)  ## speed beside the plain way and beside peers
+bench: $(READY)  ## speed beside the plain way
 	$(PY) -m benchmarks
 
 ready: $(READY)  ## set up the environment, where none fits

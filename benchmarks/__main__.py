@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks import quantities
+from benchmarks import from_one, quantities
 
 ROUNDS = 7
 
@@ -39,7 +39,7 @@ def measure(plain: Callable[[], object], ours: Callable[[], object], rounds: int
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help="quantities to measure; all when none is given")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--rounds", type=from_one, default=ROUNDS)
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(quantities.ALL)
     if unknown:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from benchmarks import from_one
 from benchmarks.quantities import BATCH, generator, pixels
 from imbnas import records
 from imbnas.data import Batches, eval_batches
@@ -179,8 +180,8 @@ def told(what: str, value: float, unit: str = "images/s") -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.device", description=__doc__)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--at-once", type=int, nargs="*", default=[1, 2, 4, 8])
+    parser.add_argument("--steps", type=from_one, default=200)
+    parser.add_argument("--at-once", type=from_one, nargs="*", default=[1, 2, 4, 8])
     parser.add_argument("--out", type=Path, help="a file for the lines printed")
     arguments = parser.parse_args()
     lines = []

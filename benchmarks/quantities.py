@@ -12,10 +12,10 @@ from imbnas.evaluation import rank
 from imbnas.models import ResNet32, SuperNet, use_batch_statistics
 from imbnas.models.operations import AveragePool
 from imbnas.space import CellSpace, MacroSpace, Space
-from imbnas.training import Recipe, autocast, sgd
+from imbnas.training import Recipe, sgd
+from imbnas.training.steps import PlainStep
 
 Pair = tuple[Callable[[], object], Callable[[], object]]
-CPU = torch.device("cpu")
 BATCH = 128
 
 
@@ -78,17 +78,9 @@ def plain_step(net: nn.Module, forward: Callable[[Tensor], Tensor], images: Tens
 
 def our_step(parameters: list, forward: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> Callable:
     """As `imbnas.training.fit` does it: channels last, bfloat16, fused SGD with buffers made up front."""
-    images = images.to(memory_format=torch.channels_last)
-    optimizer = sgd(parameters, Recipe(1, 0.01))
-
-    def step() -> None:
-        with autocast(CPU, "bf16"):
-            logits = forward(images)
-        optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(logits.float(), labels).backward()
-        optimizer.step()
-
-    return step
+    images, recipe = images.to(memory_format=torch.channels_last), Recipe(1, 0.01)
+    step = PlainStep(forward, sgd(parameters, recipe), recipe, "bf16")
+    return lambda: step(images, labels, recipe.rate, None)
 
 
 def resnet() -> Pair:
