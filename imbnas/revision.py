@@ -7,7 +7,7 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parent
 TRAINING = ("data", "space", "models", "training", "losses.py", "adaptation.py", "evaluation", "evolution.py")
-TRAINING += ("statistics", "profiles.py")  # what a gate and a search say of scores, and what a profile leaves unsaid
+TRAINING += ("statistics", "profiles.py", "names.py")  # what is said of scores, what a profile leaves unsaid, targets
 COMPUTING = (*TRAINING, "darts", "stages", "benchmark.py")
 
 
