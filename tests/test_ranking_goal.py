@@ -99,7 +99,7 @@ def test_columns_are_chosen_and_your_own_data_have_one(tmp_path: Path) -> None:
 def test_an_unknown_target_is_named(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "snakemake", "ranking", "--dry-run", "--config", "profile=smoke", "targets=exp-1.5"]
     run = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode != 0 and "there is no exp-1.5; expected such as balance, exp-0.1" in run.stdout + run.stderr
+    assert run.returncode != 0 and "imbalance factor 1.5 is outside (0, 1]" in run.stdout + run.stderr
 
 
 class TestDispatch:

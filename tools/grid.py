@@ -27,7 +27,6 @@ KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out
 GOALS = ("table", "baselines", "controls", "gate", "ranking", "premise")  # rules of the Snakefile
 GOALS += ("validity", "brief", "truth", "darts", "landscape")  # those that belong to no profile
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
-AGE_IS_NOTHING = ("--rerun-triggers", "params", "input")  # a plan touches no file
 
 
 def one_of(names: Iterable[str], what: str, name: str) -> str:
@@ -151,7 +150,10 @@ def stages_at_once() -> int:
 
 
 def take_records_as_they_are(out: Path) -> None:
-    """In a fresh clone files are as old as the moment they were copied: make all records of one age, up to date."""
+    """In a fresh clone files are as old as the moment they were copied: make all records of one age, up to date.
+
+    A plan needs it as well: where Snakemake has no notes of its own it goes by the age of files, whatever it is told.
+    """
     now = time.time()
     for file in out.rglob("*"):
         os.utime(file, (now, now))
@@ -186,14 +188,13 @@ def main() -> int:
     os.chdir(ROOT)
     settings = dict(setting.split("=", 1) for setting in arguments.settings)
     refuse_other_data(settings)
-    fresh = not Path(".snakemake/metadata").exists()
+    if not Path(".snakemake/metadata").exists():
+        take_records_as_they_are(ROOT / settings.get("out", "results"))
     if arguments.dry_run:
-        return subprocess.run([*line, *(AGE_IS_NOTHING if fresh else ()), "--dry-run"]).returncode
+        return subprocess.run([*line, "--dry-run"]).returncode
     if not alone():
         print("Another grid is running in this folder: wait for it, or stop it first.", file=sys.stderr)
         return 1
-    if fresh:
-        take_records_as_they_are(ROOT / settings.get("out", "results"))
     if any(Path(".snakemake/locks").glob("*")) and (status := lift_the_lock(line)):
         return status
     os.execv(sys.executable, line)
