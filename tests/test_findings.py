@@ -9,7 +9,7 @@ from torch import nn
 from imbnas import profiles, records
 from imbnas.evidence.grid import costs, leading
 from imbnas.evidence.paper import PAPER
-from imbnas.evidence.paths import among_random, largest_allowed, retrained_paths
+from imbnas.evidence.paths import among_random, good_on_balance, largest_allowed, retrained_paths
 from imbnas.evidence.power import noise_of, paper_needs, winners_sd
 from imbnas.evidence.quality import differences, over_seeds
 from imbnas.evidence.table2 import paired_differences, retrainings, table_2
@@ -111,6 +111,9 @@ def test_among_paths_that_are_good_on_balance() -> None:
     lists = [of_the_long_tail(name) for name in ("differences", "differences-allowed", "differences-good")]
     asked = pd.concat([table.p[table.corrected.notna()] for table in lists], keys=["all", "allowed", "good"])
     assert holm(asked)["good", "P1", "P0", "mean"] > 0.05
+    found = records.read(RESULTS / "laptop" / "cifar10-cifar100" / "cell3-c16-n1")
+    left = retrained_paths(good_on_balance(found)).drop_duplicates("path")
+    assert len(left) == 24 and (left.macs <= largest_allowed(found)).sum() == 7  # good and allowed
     apart = pd.read_csv(RESULTS / "benchmark" / "predicting.csv").set_index(["second", "among"]).loc["exp-0.01"]
     assert (apart.low > 0).all() and apart.tau["good"] < apart.tau["allowed"] < apart.tau["all"]
     assert apart.regret["all"] == 0 and 0 < apart.by_chance["allowed"] - apart.regret["allowed"] < 0.5

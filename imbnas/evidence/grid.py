@@ -10,7 +10,7 @@ import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.evidence.mixture import Seen
-from imbnas.evidence.paths import FEWEST_PATHS
+from imbnas.evidence.paths import FEWEST_PATHS, is_path
 from imbnas.names import PROCEDURES, TARGETS
 
 LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
@@ -83,7 +83,7 @@ def table_is_whole(grid: Grid) -> bool:
 
 def paths_are_ranked(grid: Grid) -> bool:
     """Whether one target has enough retrained paths for an interval."""
-    retrained = (r["config"] for r in grid.of("retrain") if r["config"]["procedure"] == "path")
+    retrained = (r["config"] for r in grid.of("retrain") if is_path(r))
     by_target = Counter(target for _, target in {(config["network"], config["target"]) for config in retrained})
     return max(by_target.values(), default=0) >= FEWEST_PATHS
 

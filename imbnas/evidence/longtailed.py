@@ -24,7 +24,7 @@ from imbnas import profiles, records
 from imbnas.evidence.domain import SPACE, domain, tail_and_domain
 from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.grid import leading, paths_are_ranked
-from imbnas.evidence.paths import ACCURACIES, good_on_balance, largest_allowed, retrained_paths
+from imbnas.evidence.paths import ACCURACIES, good_on_balance, is_path, largest_allowed, retrained_paths
 from imbnas.evidence.premise import ceiling, predicting, premise, targets_of
 from imbnas.evidence.quality import crossed, differences, quality, repeatability
 from imbnas.evidence.spread import retrained_spread, scores_spread
@@ -70,7 +70,7 @@ def every_retraining(results: Path = RESULTS) -> pd.DataFrame:
             folders.setdefault(Path(record["file"]).parent, []).append(record)
         for found in folders.values():
             retrained_paths(found)  # refuses a mixture
-            rows += [row(profile, record) for record in found if record["config"]["procedure"] == "path"]
+            rows += [row(profile, record) for record in found if is_path(record)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["profile", "data", "space", "target", "number", "seed"], ignore_index=True)
 

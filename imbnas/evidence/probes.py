@@ -71,6 +71,11 @@ def scores(record: Record, cells: int | None = None, kind: str = "accuracy") -> 
     return scores_of(record["results"], kind).iloc[:cells]
 
 
+def p0_scores(source: Record) -> pd.Series:
+    """What a source super-network scores its cells by itself, at the end of its training."""
+    return scores_of(source["results"]["moments"][-1], "accuracy")
+
+
 def skips(cells: Iterable[str]) -> pd.Series:
     """How many skip connections each printed cell has."""
     cells = list(cells)
@@ -130,7 +135,7 @@ def on_the_source(study: Iterable[Record], truths: Iterable[Record], count: int 
         if source is None or record["config"]["data"] != (data := source["config"]["arm"]["data"]):
             continue
         mine = scores(record, count)
-        others = {"P0": scores_of(source["results"]["moments"][-1], "accuracy")[mine.index]}
+        others = {"P0": p0_scores(source)[mine.index]}
         others["multiply-adds"] = naive_rankings(mine.index)["macs"].astype(float)
         for against, other in others.items():
             gap = difference(mine, other, data)
@@ -164,7 +169,7 @@ def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -
     plain_p1, untrained = found.get(PLAIN), found.get(UNTRAINED)
     if not p0 or plain_p1 is None:
         return {}
-    mine = {"P0's score": scores_of(p0[0]["results"]["moments"][-1], "accuracy"), "P1's score": scores(plain_p1)}
+    mine = {"P0's score": p0_scores(p0[0]), "P1's score": scores(plain_p1)}
     if untrained is not None:
         mine["P1, untrained"] = scores(untrained)
     return {"published CIFAR-100": distinct_truth(mine["P1's score"].index, "cifar100"), **mine}
@@ -187,8 +192,7 @@ def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELL
     """
     study = list(study)
     unmixed([*study, *truths])
-    p0 = {(r["config"]["arm"]["name"], r["config"]["seed"]): scores_of(r["results"]["moments"][-1], "accuracy")
-          for r in study}  # fmt: skip
+    p0 = {(r["config"]["arm"]["name"], r["config"]["seed"]): p0_scores(r) for r in study}
     found = {(key(record), record["config"]["seed"]): record for record in truths if key(record) in PROBES}
     untrained, rows = found.get((UNTRAINED, 0)), []
     for (what, seed), record in sorted(found.items(), key=lambda item: (list(PROBES).index(item[0][0]), item[0][1])):
