@@ -53,9 +53,12 @@ END = (
 )
 
 
+EVERY_STAGE = ("clock", "device", "draws", "run", "target")  # modules that all stages are made of
+
+
 def code(*modules, beside=()):
     """The code that decides what a stage computes, in six digits: when it changes, comments aside, the stage runs again."""
-    return revision(*TRAINING, *beside, "stages/common.py", *(f"stages/{module}.py" for module in modules))
+    return revision(*TRAINING, *beside, *(f"stages/{module}.py" for module in (*EVERY_STAGE, *modules)))
 
 
 CELLS = ["benchmark.py"]  # which cells there are, and what is published of them
@@ -135,7 +138,7 @@ rule supernet:
 rule search_source:
     input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE)
     output: f"{RECORDS}/search-P0-s{{seed}}.json"
-    params: settings=settings("search", "scoring", data=[SOURCE]), code=code("search"), nb=CHAPTER["P0"]
+    params: settings=settings("search", "scoring", data=[SOURCE]), code=code("search", "adapt"), nb=CHAPTER["P0"]
     log: nb=f"{RUNS}/search-P0-s{{seed}}.ipynb", text=f"{RUNS}/search-P0-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -152,7 +155,7 @@ rule search:
     output: f"{RECORDS}/search-{{procedure}}-{{target}}-s{{seed}}.json"
     params:
         settings=lambda w: settings("search", "scoring", w.procedure.lower(), data=[DATA]),
-        code=code("search"),
+        code=code("search", "adapt"),
         nb=lambda w: CHAPTER[w.procedure],
     log:
         nb=f"{RUNS}/search-{{procedure}}-{{target}}-s{{seed}}.ipynb",
@@ -208,7 +211,7 @@ rule search_compared:
     output: f"{RECORDS}/search-{{compared}}-{{target}}-s{{seed}}.json"
     params:
         settings=settings("search", "scoring", "p1", data=[DATA]),
-        code=code("search", "control"),
+        code=code("search", "adapt", "control"),
         nb=lambda w: CHAPTER[w.compared],
     log:
         nb=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.ipynb",
@@ -228,7 +231,7 @@ rule gate:
 rule signal_gate:
     input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE, DATA)
     output: f"{RECORDS}/gate-{{target}}-s{{seed}}.json"
-    params: settings=settings("scoring", "p1", data=[DATA]), code=code("gate", "search"), nb=CHAPTER["gate"]
+    params: settings=settings("scoring", "p1", data=[DATA]), code=code("gate", "search", "adapt"), nb=CHAPTER["gate"]
     log: nb=f"{RUNS}/gate-{{target}}-s{{seed}}.ipynb", text=f"{RUNS}/gate-{{target}}-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -273,7 +276,7 @@ rule scores:
     wildcard_constraints: scored=f"{'|'.join(ON_SOURCE)}|({'|'.join(SCORED)})-({TARGET})"
     params:
         settings=settings("scoring", "p1", "p2", "p3", data=[SOURCE, DATA]),
-        code=code("ranking", "search", "control", beside=CELLS),
+        code=code("ranking", "search", "adapt", "control", beside=CELLS),
         nb=CHAPTER["ranking"],
         chosen=lambda w: f"-p procedure {scored_by(w)[0]} -p target {scored_by(w)[1]}",
     log: nb=f"{RUNS}/scores-{{scored}}-s{{seed}}.ipynb", text=f"{RUNS}/scores-{{scored}}-s{{seed}}.txt"
@@ -367,7 +370,7 @@ rule truth_record:
     output: f"{OUT}/{{place}}/{{arm}}-{{adaptation}}{{variant}}-{{target}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps(truth_settings(w), sort_keys=True),
-        code=code("truth", "validity", "supernet", "control", beside=CELLS),
+        code=code("truth", "adapt", "validity", "supernet", "control", beside=CELLS),
         nb=CHAPTER["truth"],
         variant=lambda w: f"-p variant {changed(w)}" if changed(w) else "",
     wildcard_constraints:

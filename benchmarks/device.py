@@ -28,7 +28,7 @@ from imbnas.evaluation import rank
 from imbnas.models import ResNet32, SubNet, SuperNet, use_batch_statistics
 from imbnas.profiles import load
 from imbnas.space import parse_space
-from imbnas.stages.common import best_device
+from imbnas.stages.device import best_device
 from imbnas.stages.streams import side_by_side
 from imbnas.training import PathSampler, Recipe, fit
 from imbnas.training.graphs import RecordedStep

@@ -26,9 +26,11 @@ from imbnas.losses import class_weights
 from imbnas.models import SubNet, SuperNet
 from imbnas.profiles import Scoring
 from imbnas.space import MacroSpace, digits
-from imbnas.stages.common import Clock, Target, cost, named_generator, scoring_batches
+from imbnas.stages.clock import Clock, cost
+from imbnas.stages.draws import named_generator
 from imbnas.stages.retrain import test
 from imbnas.stages.supernet import load_supernet, save_supernet
+from imbnas.stages.target import Target, scoring_batches
 from imbnas.training import Log, Recipe, fit
 
 FOLDER = profiles.ROOT / "results" / "play"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parent
 TRAINING = ("data", "space", "models", "training", "losses.py", "adaptation.py", "evaluation", "evolution.py")
-TRAINING += ("statistics", "profiles.py", "names.py")  # what is said of scores, what a profile leaves unsaid, targets
+# what is said of scores, what a profile leaves unsaid, which targets there are
+TRAINING += ("statistics", "profiles.py", "typed.py", "names.py")
 COMPUTING = (*TRAINING, "darts", "stages", "benchmark.py")
 
 

@@ -19,9 +19,9 @@ from imbnas.losses import class_weights
 from imbnas.models import SuperNet
 from imbnas.profiles import Scoring
 from imbnas.space import CellSpace
-from imbnas.stages.common import Target, load_target, scoring_batches
 from imbnas.stages.control import ridge_scores
 from imbnas.stages.retrain import test as read_the_test_set
+from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import fit
 from tests.tiny import run
 
@@ -29,7 +29,7 @@ CLASSES, EACH, SIDE = 10, 60, 8
 SPACE = CellSpace(4, 1, 1)
 ALIVE = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 MODULES = {
-    name: importlib.import_module(f"imbnas.stages.{name}") for name in ("common", "control", "retrain", "search")
+    name: importlib.import_module(f"imbnas.stages.{name}") for name in ("target", "control", "retrain", "search")
 }
 
 
@@ -79,7 +79,7 @@ def trainings(monkeypatch, tiny) -> list[Given]:
         seen.append(Given(images, recipe, options.get("weights"), options.get("parameters"), start, model))
         return fit(model, forward, batches, recipe, **options)
 
-    monkeypatch.setattr(MODULES["common"], "load", numbered)
+    monkeypatch.setattr(MODULES["target"], "load", numbered)
     for module in (adaptation, MODULES["retrain"]):
         monkeypatch.setattr(module, "fit", looked_at)
     return seen
@@ -156,7 +156,7 @@ def test_the_test_set_is_read_and_nothing_else() -> None:
 
 
 def test_batch_norm_sees_training_images_and_scores_are_of_validation_images(monkeypatch) -> None:
-    monkeypatch.setattr(MODULES["common"], "load", numbered)
+    monkeypatch.setattr(MODULES["target"], "load", numbered)
     target = load_target("glyphs100", "exp-0.1", 1, torch.device("cpu"))
     ours = split(numbered(), "exp", 0.1, seed=1)
     assert target.split.hash == ours.hash != split(numbered(), "exp", 0.1, seed=0).hash

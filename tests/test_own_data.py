@@ -13,8 +13,9 @@ from imbnas.data import load, split
 from imbnas.evaluation import class_worth, rank
 from imbnas.models import SuperNet
 from imbnas.space import CellSpace
-from imbnas.stages.common import Run, load_target
 from imbnas.stages.gate import scored_images
+from imbnas.stages.run import Run
+from imbnas.stages.target import load_target
 
 COUNTS = {"cat": 40, "dog": 12, "owl": 3}
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from imbnas.evidence.paths import retrained_paths
-from imbnas.evidence.premise import agreement, ceiling, expected, predicting, premise
+from imbnas.evidence.premise import agreement, ceiling, expected, predicting, premise, tail_and_seed
 from imbnas.statistics.bootstrap import bootstrap_draws
 from imbnas.statistics.correlation import partial_tau, tau_of
 from tests.test_quality import path_record, paths
@@ -133,3 +133,39 @@ def test_balanced_accuracy_as_a_score_among_all_and_among_few() -> None:
     assert told.regret["exp-0.01", "all"] == pytest.approx(5)  # the five best on balance have 31 to 35 of 40 %
     assert 0 < told.tau["exp-0.01", "all"] < 1
     assert predicting(found[:20] + found[-1:], 100).tau.isna().all()  # nothing on balance
+
+
+class TestTailAndSeed:
+    """Twelve paths on balance, twice, and on a tail, of accuracies told by hand."""
+
+    AGAIN = [float(number) for number in (1, 0, *range(2, 12))]  # two neighbours change places
+
+    def rows(self, tail: list[float], again: list[float] = AGAIN, more: list | None = None) -> pd.Series:
+        second = [path_record(number, value, target="balance", seed=1) for number, value in enumerate(again)]
+        found = [*paths([float(n) for n in range(12)], target="balance"), *second, *paths(tail), *(more or [])]
+        return tail_and_seed(retrained_paths(found), 200).iloc[0]
+
+    def test_a_tail_that_reverses_the_order_reorders_more_than_a_seed(self) -> None:
+        row = self.rows([float(-number) for number in range(12)])
+        assert (row.paths, row.seed, row["tail"]) == (12, pytest.approx(64 / 66), pytest.approx(-64 / 66))
+        assert row.difference == pytest.approx(-128 / 66) and row.low <= row.difference <= row.high < 0
+        assert math.isnan(row.alike)  # the tail's noise is not known
+
+    def test_a_tail_that_keeps_it_is_held_against_the_second_seed(self) -> None:
+        row = self.rows(self.AGAIN)
+        assert (row["tail"], row.difference) == (pytest.approx(1), pytest.approx(2 / 66))
+        assert row.low >= 0  # the same draws of paths for both
+
+    def test_only_paths_with_all_three_count(self) -> None:
+        row = self.rows(self.AGAIN, self.AGAIN[:9])
+        assert row.paths == 9 and math.isnan(row.difference)
+        assert tail_and_seed(retrained_paths([*paths(UP), *paths(UP, target="balance")]), 50).empty
+
+    def test_what_noise_alone_would_leave(self) -> None:
+        """Seeds half a point apart on balance, a whole one on the tail: SDs of a half and one over the root of two."""
+        values = [float(n) for n in range(12)]
+        tail = [path_record(number, value + 1, seed=1) for number, value in enumerate(values)]
+        row = self.rows(values, [value + 0.5 for value in values], tail)
+        spread = np.var(values, ddof=1)
+        shares = (1 - 0.5**2 / 2 / spread) * (1 - 1 / 2 / spread)
+        assert row.alike == pytest.approx(2 / math.pi * math.asin(shares**0.5))

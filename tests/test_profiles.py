@@ -8,8 +8,9 @@ import pytest
 
 from imbnas import profiles, records
 from imbnas.evidence import table2
-from imbnas.profiles import Scoring, Search, build
+from imbnas.profiles import Scoring, Search
 from imbnas.training import Recipe
+from imbnas.typed import build
 
 SMOKE = (profiles.FOLDER / "smoke.yaml").read_text()
 

@@ -14,9 +14,9 @@ from imbnas.names import SCORED
 from imbnas.profiles import Scoring
 from imbnas.space import CellSpace, MacroSpace, digits
 from imbnas.stages import ranking
-from imbnas.stages.common import load_target
 from imbnas.stages.ranking import COUNT, ranked_paths
 from imbnas.stages.search import search_config
+from imbnas.stages.target import load_target
 from imbnas.stages.truth import Variant, part_trained, scored, source_of, variants
 from imbnas.stages.validity import arm_called, begin
 from tests.tiny import run

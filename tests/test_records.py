@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from imbnas import profiles, records
-from imbnas.profiles import build
 from imbnas.training import Recipe
+from imbnas.typed import build
 
 
 @dataclass(frozen=True)

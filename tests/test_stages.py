@@ -18,9 +18,10 @@ from imbnas import profiles, records, stages
 from imbnas.evidence.paths import retrained_paths
 from imbnas.models import ResNet32
 from imbnas.space import CellSpace, parse_space
-from imbnas.stages import common
-from imbnas.stages.common import Clock, named_generator
-from imbnas.stages.gate import figures, random_paths
+from imbnas.stages import run as of_run
+from imbnas.stages.clock import Clock
+from imbnas.stages.draws import named_generator, random_paths
+from imbnas.stages.gate import figures
 from imbnas.stages.retrain import retrain_config, train_and_test
 from imbnas.stages.search import Kept, search_config
 from imbnas.stages.validity import arms, disjoint_paths, sample_cells
@@ -129,10 +130,12 @@ def test_the_clock_counts_the_part_under_way():
         assert clock.over
 
 
-def test_the_gate_draws_as_many_paths_as_it_is_asked_for(tmp_path):
+def test_the_gate_draws_as_many_paths_as_it_is_asked_for():
     """64 architectures, 24 draws of which would hit some twice."""
-    drawn = random_paths(run(tmp_path, space="macro-w32-1-1-1"), 24)
+    drawn = random_paths(parse_space("macro-w32-1-1-1"), 24)
     assert len(set(drawn)) == len(drawn) == 24
+    with pytest.raises(ValueError, match="65 distinct paths were asked of macro-w32-1-1-1; it has 64: ask for fewer"):
+        random_paths(parse_space("macro-w32-1-1-1"), 65)
 
 
 def test_the_gate_judges_agreement_and_spread(tmp_path, tiny):
@@ -407,5 +410,5 @@ def test_work_that_other_code_left_is_not_continued(tmp_path, tiny, monkeypatch)
     now = one.work_file({}, "supernet", split="a")
     assert now == one.work_file({}, "supernet", split="a") != one.work_file({"seed": 1}, "supernet", split="a")
     assert one.work_file({}, "supernet", split="b") != now  # other images under the same name
-    monkeypatch.setattr(common, "revision", lambda: "other")
+    monkeypatch.setattr(of_run, "revision", lambda: "other")
     assert one.work_file({}, "supernet", split="a") != now

@@ -10,7 +10,8 @@ from functools import partial
 import pytest
 import torch
 
-from imbnas.stages import common, streams
+from imbnas.stages import clock, streams
+from imbnas.stages import device as of_device
 from imbnas.stages.streams import STREAMS, side_by_side
 
 
@@ -28,7 +29,7 @@ def noting(seen: list[int], name: int) -> Callable[[], None]:
 
 def test_a_processor_takes_one_after_the_other() -> None:
     seen: list[tuple[int, int]] = []
-    side_by_side([lambda i=i: seen.append((i, common.SHARED.get())) for i in range(3)])
+    side_by_side([lambda i=i: seen.append((i, of_device.SHARED.get())) for i in range(3)])
     assert seen == [(0, 1), (1, 1), (2, 1)]
 
 
@@ -38,11 +39,11 @@ def test_a_gpu_takes_several_at_once(gpu: None) -> None:
 
     def job() -> None:
         together.wait()
-        shared.append(common.SHARED.get())
+        shared.append(of_device.SHARED.get())
 
     side_by_side([job] * (2 * STREAMS))
     assert shared == [STREAMS] * (2 * STREAMS)
-    assert common.SHARED.get() == 1
+    assert of_device.SHARED.get() == 1
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -101,15 +102,15 @@ def test_beside_others_no_kernels_are_tried_out(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    common.best_device()
+    of_device.best_device()
     assert torch.backends.cudnn.benchmark and not torch.backends.cudnn.allow_tf32
-    contextvars.copy_context().run(lambda: (common.SHARED.set(2), common.best_device()))
+    contextvars.copy_context().run(lambda: (of_device.SHARED.set(2), of_device.best_device()))
     assert not torch.backends.cudnn.benchmark
 
 
 def test_a_cost_that_was_shared_is_of_another_device() -> None:
     def device() -> str:
-        return common.cost(common.Clock(), torch.device("cpu"))["device"]
+        return clock.cost(clock.Clock(), torch.device("cpu"))["device"]
 
     alone = device()
-    assert contextvars.copy_context().run(lambda: (common.SHARED.set(6), device())[1]) == f"{alone}, shared by 6"
+    assert contextvars.copy_context().run(lambda: (of_device.SHARED.set(6), device())[1]) == f"{alone}, shared by 6"

@@ -7,9 +7,9 @@ the grid that the book shows: `ranking.csv` how well each procedure ranks, `diff
 as `…-allowed.csv` among the paths that a search may choose and as `…-good.csv` among those that do well on balance;
 `repeatability.csv` how alike two super-networks rank, `spread.csv` whether scores differ by more than chance,
 `crossed.csv` scores taken on another target, `premise.csv` one target against another, `predicting.csv` balanced
-accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `gaps.csv` the
-retrained winners of Table 2 one against another. `domain.csv` is of the one-cell space: its cells, retrained, beside
-what is published of them.
+accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `tail-and-seed.csv`
+whether the tail reorders paths more than that, `gaps.csv` the retrained winners of Table 2 one against another.
+`domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from imbnas.evidence.domain import SPACE, domain, tail_and_domain
 from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.grid import leading, paths_are_ranked
 from imbnas.evidence.paths import ACCURACIES, good_on_balance, is_path, largest_allowed, retrained_paths
-from imbnas.evidence.premise import ceiling, predicting, premise, targets_of
+from imbnas.evidence.premise import ceiling, predicting, premise, tail_and_seed, targets_of
 from imbnas.evidence.quality import crossed, differences, quality, repeatability
 from imbnas.evidence.spread import retrained_spread, scores_spread
 from imbnas.evidence.table2 import paired_differences, retrainings
@@ -48,6 +48,7 @@ CONCLUSIONS = (
     "premise.csv",
     "predicting.csv",
     "ceiling.csv",
+    "tail-and-seed.csv",
     "gaps.csv",
     "domain.csv",
     "tail-and-domain.csv",
@@ -135,6 +136,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         premise(retrained_paths(found)),
         predicting(found),
         ceilings(found),
+        tail_and_seed(retrained_paths(found)),
         winners_gaps(leading(results).of("retrain")),
         domain(cells),
         tail_and_domain(cells),

@@ -6,6 +6,7 @@ paths is taken out.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -86,6 +87,42 @@ def predicting(found: Iterable[Record], repeats: int = REPEATS) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["second", "among", "paths", *JUDGED, "regret", "by_chance"])
 
 
+def tail_and_seed(runs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
+    """What reorders the same paths more, the tail or another seed? One row per long-tailed target of `runs`.
+
+    `seed`: Kendall's tau between the second and the first seed on balance; `tail`: between that second seed on balance
+    and the first on the target, so that no two networks share their starting weights. `difference`: the second minus
+    the first, with its 95 % interval (`low`, `high`) over paths, drawn alike for both. `alike`: what `tail` would be
+    if the tail changed nothing but spread and noise (`if_alike`). Under ten such paths there is only their number.
+    """
+    whole, rows = runs.pivot(index="path", columns=["target", "seed"], values="overall"), []
+    seeds = [seed for target, seed in whole if target == "balance"]
+    for target in [name for name in targets_of(runs) if name != "balance" and len(seeds) > 1]:
+        there = runs.seed[runs.target == target].min()
+        three = whole[[("balance", seeds[0]), (target, there), ("balance", seeds[1])]].dropna().to_numpy()
+        row = {"target": target, "paths": len(three)}
+        if len(three) >= FEWEST_PATHS:
+            draws = np.vstack([np.arange(len(three)), bootstrap_draws(len(three), repeats)])
+            seed, tail = bootstrap_taus(three, draws)
+            gap = tail - seed
+            row |= {"tail": tail[0], "seed": seed[0], "difference": gap[0], "alike": if_alike(runs, target)}
+            row |= dict(zip(("low", "high"), percentiles(gap[1:]), strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["target", "paths", "tail", "seed", "difference", "low", "high", "alike"])
+
+
+def if_alike(runs: pd.DataFrame, target: str) -> float:
+    """The tau between one seed on balance and one on `target` if paths had the same true order on both.
+
+    From the spread between paths and the SD between seeds on either target, as if all were normal and the true
+    accuracies of one a straight line of the other's. NaN where a target has too few paths with two seeds.
+    """
+    tables = [by_seed(runs, name) for name in ("balance", target)]
+    if any(len(table) < FEWEST_PATHS or table.notna().sum(axis=1).gt(1).sum() < FEWEST_REPEATED for table in tables):
+        return float("nan")
+    return tau_of(math.prod(share(*spread_and_noise(table)[:2]) for table in tables) ** 0.5)
+
+
 def agreement(first: pd.Series, second: pd.Series, cost: pd.Series, repeats: int = REPEATS) -> dict[str, float]:
     """Tau, Spearman's correlation and the partial tau of two columns, with their intervals over rows."""
     values = np.column_stack([first, second, cost]).astype(float)
@@ -120,8 +157,7 @@ def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str,
     are those of the seed SD. `perfect` is the same for a ranking without any noise against one seed. NaN where there
     are too few paths.
     """
-    rows = runs[runs.target == target]
-    table = rows.pivot(index="path", columns="seed", values=part)
+    table = by_seed(runs, target, part)
     repeated = table.iloc[:, :2].dropna() if table.shape[1] > 1 else table.iloc[:0]  # the seeds that most paths have
     found = {"target": target, "part": part, "paths": len(table), "repeated": len(repeated)}
     found |= dict.fromkeys(("tau", "low", "high", "expected", "expected_low", "expected_high", "perfect"), float("nan"))
@@ -131,16 +167,29 @@ def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str,
         drawn = bootstrap_taus(repeated.to_numpy(), bootstrap_draws(len(repeated), REPEATS))[0]
         found["low"], found["high"] = percentiles(drawn)
     if len(table) >= FEWEST_PATHS and len(repeated) >= FEWEST_REPEATED:
-        found |= expected(float(table.iloc[:, 0].std(ddof=1)), *pooled_sd(row.dropna() for _, row in table.iterrows()))
+        found |= expected(*spread_and_noise(table))
     return found
+
+
+def by_seed(runs: pd.DataFrame, target: str, part: str = "overall") -> pd.DataFrame:
+    """Accuracies on a target, a row per path and a column per seed."""
+    return runs[runs.target == target].pivot(index="path", columns="seed", values=part)
+
+
+def spread_and_noise(table: pd.DataFrame) -> tuple[float, float, int]:
+    """The SD between paths in the first seed, the SD between seeds of one path, and its degrees of freedom."""
+    return float(table.iloc[:, 0].std(ddof=1)), *pooled_sd(row.dropna() for _, row in table.iterrows())
 
 
 def expected(spread: float, seed_sd: float, freedom: int) -> dict[str, float]:
     """The ceiling that a spread between paths and a noise between seeds leave."""
 
-    def share(sd: float) -> float:
-        return max(0.0, 1 - (sd / spread) ** 2)
-
     low, high = sd_interval(seed_sd, freedom)
-    taus = {"expected": tau_of(share(seed_sd)), "perfect": tau_of(share(seed_sd) ** 0.5)}
-    return taus | {"expected_low": tau_of(share(high)), "expected_high": tau_of(share(low))}
+    true = share(spread, seed_sd)
+    taus = {"expected": tau_of(true), "perfect": tau_of(true**0.5)}
+    return taus | {"expected_low": tau_of(share(spread, high)), "expected_high": tau_of(share(spread, low))}
+
+
+def share(spread: float, seed_sd: float) -> float:
+    """The part of the variance between paths that is not noise of the seed: how well two seeds correlate."""
+    return max(0.0, 1 - (seed_sd / spread) ** 2)

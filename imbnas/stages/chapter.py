@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from imbnas.names import BASELINES, SCORED, SEARCHED
-from imbnas.stages.common import Run, check_kind
 from imbnas.stages.gate import gate
 from imbnas.stages.ranking import NAMED, retrain_named, retrain_path, score_paths
 from imbnas.stages.retrain import baseline, largest, retrain
+from imbnas.stages.run import Run, check_kind
 from imbnas.stages.search import search
 from imbnas.stages.streams import side_by_side
 from imbnas.training import Unfinished

@@ -11,7 +11,7 @@ from imbnas.evaluation import class_worth, features, ridge, ridge_predict
 from imbnas.models import SuperNet
 from imbnas.profiles import Scoring
 from imbnas.space import Path
-from imbnas.stages.common import Target, scoring_batches
+from imbnas.stages.target import Target, scoring_batches
 from imbnas.training import autocast
 
 

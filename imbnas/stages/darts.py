@@ -16,22 +16,17 @@ from imbnas.data import Batches, eval_batches
 from imbnas.evaluation import confusion, rank
 from imbnas.evolution import evolve, random_search
 from imbnas.models import SubNet, SuperNet
-from imbnas.profiles import Scoring, Search, build
+from imbnas.profiles import Scoring, Search
 from imbnas.space import CellSpace, digits
 from imbnas.space import Path as PathOf
-from imbnas.stages.common import (
-    Clock,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    progress,
-    scoring_batches,
-    work_name,
-)
+from imbnas.stages.clock import Clock, cost, progress
+from imbnas.stages.device import best_device
+from imbnas.stages.draws import named_generator
+from imbnas.stages.run import work_name
 from imbnas.stages.search import Kept
+from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Recipe, fit
+from imbnas.typed import build
 
 STUDY = profiles.FOLDER / "studies" / "darts.yaml"
 METHODS = ("darts", "evolution", "random-paths", "stand-alone")

@@ -4,26 +4,18 @@ import statistics
 from typing import Any
 
 from imbnas import records
-from imbnas.adaptation import adapt_p1
-from imbnas.data import Batches
 from imbnas.evaluation import class_worth
 from imbnas.models import SuperNet
 from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
 from imbnas.space import digits
-from imbnas.stages.common import (
-    Clock,
-    Run,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    progress,
-    random_paths,
-    scoring_batches,
-)
+from imbnas.stages.adapt import adapt
+from imbnas.stages.clock import Clock, cost, progress
+from imbnas.stages.device import best_device
+from imbnas.stages.draws import named_generator, random_paths
+from imbnas.stages.run import Run
 from imbnas.stages.search import scorer, tau
 from imbnas.stages.supernet import load_source, supernet_config
+from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Log
 
 
@@ -57,7 +49,7 @@ def gate(run: Run, paths: int = 24) -> dict[str, Any]:
     records.refuse_unwritable(file, config)
     target = load_target(run.target_data, run.target, run.split_seed, device)
     source = load_source(run, device)
-    drawn = random_paths(run, paths)
+    drawn = random_paths(run.space_of_paths, paths)
     by_seed, spent = {}, 0.0
     for seed in seeds(run):
         net, log = classifier(run, seed, source, target, config, clock.deadline)
@@ -91,14 +83,13 @@ def classifier(
 ) -> tuple[SuperNet, Log]:
     """The source with a P1 classifier that was trained with its own seed."""
     settings = run.settings
-    data = named_generator(seed, "gate", run.target, "data")
-    return adapt_p1(
+    return adapt(
+        "P1",
         source,
-        target.dataset.num_classes,
-        Batches(target.dataset, target.split.search_train, settings.p1.batch_size, data),
+        target,
         settings.p1,
+        named_generator(seed, "gate", run.target, "data"),
         named_generator(seed, "gate", run.target),
-        target.weights,
         precision=settings.precision,
         checkpoint=run.work_file(config, "gate", run.target, f"classifier{seed}", split=target.split.hash),
         deadline=deadline,

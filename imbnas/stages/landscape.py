@@ -13,7 +13,8 @@ from imbnas import profiles, records
 from imbnas.benchmark import SPACE, nasbench201
 from imbnas.evolution import evolve, random_search
 from imbnas.space import digits
-from imbnas.stages.common import Clock, cost, named_generator
+from imbnas.stages.clock import Clock, cost
+from imbnas.stages.draws import named_generator
 from imbnas.training.recipe import expect
 
 Cells = Mapping[tuple[int, ...], float]

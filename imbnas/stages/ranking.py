@@ -11,9 +11,13 @@ from typing import Any
 from imbnas import benchmark, records
 from imbnas.names import ON_SOURCE, SCORED
 from imbnas.space import CellSpace, Path, Space, digits
-from imbnas.stages.common import Clock, Run, best_device, cost, load_target, named_generator
+from imbnas.stages.clock import Clock, cost
+from imbnas.stages.device import best_device
+from imbnas.stages.draws import named_generator
 from imbnas.stages.retrain import alone, retrain_config, train_and_test
+from imbnas.stages.run import Run
 from imbnas.stages.search import adaptation, adapted, scores_of, search_config
+from imbnas.stages.target import load_target
 
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread

@@ -14,18 +14,12 @@ from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
 from imbnas.names import BASELINES, PROCEDURES
 from imbnas.space import digits
-from imbnas.stages.common import (
-    MANY,
-    Clock,
-    Run,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    progress,
-)
+from imbnas.stages.clock import Clock, cost, progress
+from imbnas.stages.device import at_once, best_device
+from imbnas.stages.draws import named_generator
+from imbnas.stages.run import Run
 from imbnas.stages.search import max_cost, search_config, search_file
+from imbnas.stages.target import Target, load_target
 from imbnas.training import fit
 from imbnas.training.graphs import fixed_step
 
@@ -161,5 +155,5 @@ def train_and_test(
 def test(net: nn.Module, target: Target) -> Any:
     """Accuracy on the balanced test set, overall, per class and by groups."""
     data = target.dataset
-    batches = eval_batches(data.test_images, data.mean, data.std, MANY if data.device.type == "cuda" else 500)
+    batches = eval_batches(data.test_images, data.mean, data.std, at_once(data.device, 500))
     return accuracy(confusion(net, batches, data.test_labels, data.num_classes), target.split.counts)

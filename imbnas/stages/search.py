@@ -12,27 +12,21 @@ import torch
 from torch import Tensor
 
 from imbnas import records
-from imbnas.adaptation import adapt_p0, adapt_p1, adapt_p2, search_p3
-from imbnas.data import Batches
+from imbnas.adaptation import adapt_p0
 from imbnas.evaluation import rank
 from imbnas.evolution import Search, evolve, random_search
 from imbnas.models import SuperNet
 from imbnas.names import SEARCHED
 from imbnas.space import Path as PathOf
-from imbnas.space import digits, median_cost
-from imbnas.stages.common import (
-    Clock,
-    Run,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    progress,
-    scoring_batches,
-)
+from imbnas.space import Space, digits, median_cost
+from imbnas.stages.adapt import adapt
+from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.control import ridge_scores
+from imbnas.stages.device import best_device
+from imbnas.stages.draws import named_generator
+from imbnas.stages.run import Run
 from imbnas.stages.supernet import load_source, supernet_config
+from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.statistics.bootstrap import tau_b
 from imbnas.training import Log, Unfinished
 
@@ -103,25 +97,32 @@ def adapted(
     """The super-network that `procedure` makes for the target."""
     if procedure in ("P0", "control"):
         return adapt_p0(load_source(run, device))
-    recipe, names = config["recipe"], ("adapt", procedure, run.target)
-    data = named_generator(run.seed, *names, "data")
-    batches = Batches(target.dataset, target.split.search_train, recipe.batch_size, data)
-    options = {
-        "weights": target.weights if config.get("reweight", True) else None,
-        "precision": run.settings.precision,
-        "checkpoint": run.work_file(config, *names, split=target.split.hash),
-        "deadline": deadline,
-        "report": progress(f"{procedure} {run.target} s{run.seed}"),
-    }
-    generator, classes = named_generator(run.seed, *names, "paths"), target.dataset.num_classes
+    names = ("adapt", procedure, run.target)
+    return adapt(
+        procedure,
+        start_of(run, procedure, target, config, device),
+        target,
+        config["recipe"],
+        named_generator(run.seed, *names, "data"),
+        named_generator(run.seed, *names, "paths"),
+        config.get("reweight", True),
+        precision=run.settings.precision,
+        checkpoint=run.work_file(config, *names, split=target.split.hash),
+        deadline=deadline,
+        report=progress(f"{procedure} {run.target} s{run.seed}"),
+    )
+
+
+def start_of(
+    run: Run, procedure: str, target: Target, config: dict[str, Any], device: torch.device
+) -> SuperNet | Space:
+    """What a procedure starts from: the source super-network, random weights, or for P3 the space alone."""
     if procedure == "P3":
-        return search_p3(run.space_of_paths, classes, batches, recipe, generator, **options)
+        return run.space_of_paths
     if config["supernet"] == "untrained":
-        source = SuperNet(run.space_of_paths, classes, named_generator(run.seed, "untrained", "weights")).to(device)
-    else:
-        source = load_source(run, device)
-    adapt = {"P1": adapt_p1, "P2": adapt_p2}[procedure]
-    return adapt(source, classes, batches, recipe, generator, **options)
+        draws = named_generator(run.seed, "untrained", "weights")
+        return SuperNet(run.space_of_paths, target.dataset.num_classes, draws).to(device)
+    return load_source(run, device)
 
 
 def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], clock: Clock) -> tuple[Search, float]:

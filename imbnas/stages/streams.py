@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 
-from imbnas.stages.common import SHARED, best_device
+from imbnas.stages.device import SHARED, best_device
 
 STREAMS = 6
 

@@ -14,18 +14,11 @@ from imbnas.evaluation import rank
 from imbnas.lines import line
 from imbnas.models import SuperNet
 from imbnas.space import Space, digits
-from imbnas.stages.common import (
-    Clock,
-    Run,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    progress,
-    random_paths,
-    scoring_batches,
-)
+from imbnas.stages.clock import Clock, cost, progress
+from imbnas.stages.device import best_device
+from imbnas.stages.draws import named_generator, random_paths
+from imbnas.stages.run import Run
+from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import load_tensors, save_tensors
 
 SAMPLE = 24  # paths whose scores a record tells
@@ -94,7 +87,7 @@ def supernet(run: Run) -> dict[str, Any]:
 
 def sample_scores(run: Run, net: SuperNet, source: Target) -> dict[str, Any]:
     """Validation accuracy, percent, of the first of the paths that the signal gate draws, as P0 scores them."""
-    paths, scoring = random_paths(run, SAMPLE), run.settings.scoring
+    paths, scoring = random_paths(run.space_of_paths, SAMPLE), run.settings.scoring
     draws = named_generator(run.seed, "scoring", "balance")
     statistics, validation, labels = scoring_batches(source, scoring, draws)
     found = rank(net, paths, statistics, validation, labels, scoring.precision, source.class_mean).accuracy

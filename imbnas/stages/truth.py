@@ -13,26 +13,19 @@ import torch
 from torch import nn
 
 from imbnas import profiles, records
-from imbnas.adaptation import adapt_p1, adapt_p2, search_p3
-from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
 from imbnas.names import ARM, JUDGED
-from imbnas.profiles import build
-from imbnas.stages.common import (
-    Clock,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    progress,
-    scoring_batches,
-    work_name,
-)
+from imbnas.stages.adapt import adapt
+from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.control import ridge_scores
+from imbnas.stages.device import best_device
+from imbnas.stages.draws import named_generator
+from imbnas.stages.run import work_name
+from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.stages.validity import Arm, arm_called, arms, begin, sample_cells, study, trained, work_folder
 from imbnas.training import Log, Recipe
+from imbnas.typed import build
 
 
 @dataclass(frozen=True)
@@ -163,21 +156,20 @@ def adapted(
     """The super-network that `procedure` makes of `source` for the target."""
     if procedure == "control":
         return source, Log()
-    names = ("truth", procedure.removesuffix("-ce"))  # P1-ce differs from P1 by its loss alone
-    draws = named_generator(seed, *names, "data")
-    batches = Batches(data.dataset, data.split.search_train, recipe.batch_size, draws)
-    options = {
-        "weights": None if procedure == "P1-ce" else data.weights,
-        "precision": arm.precision,
-        "checkpoint": kept / "training.safetensors",
-        "deadline": deadline,
-        "report": progress(f"truth {procedure} s{seed}"),
-    }
-    generator, classes = named_generator(seed, *names, "paths"), data.dataset.num_classes
-    if procedure == "P3":
-        return search_p3(source.space, classes, batches, recipe, generator, **options)
-    adapt = adapt_p2 if procedure == "P2" else adapt_p1
-    return adapt(source, classes, batches, recipe, generator, **options)
+    plain = procedure.removesuffix("-ce")  # P1-ce differs from P1 by its loss alone
+    return adapt(
+        plain,
+        source.space if plain == "P3" else source,
+        data,
+        recipe,
+        named_generator(seed, "truth", plain, "data"),
+        named_generator(seed, "truth", plain, "paths"),
+        reweight=plain == procedure,
+        precision=arm.precision,
+        checkpoint=kept / "training.safetensors",
+        deadline=deadline,
+        report=progress(f"truth {procedure} s{seed}"),
+    )
 
 
 def scored(procedure: str, net: SuperNet, arm: Arm, variant: Variant, data: Target) -> dict[str, Any]:

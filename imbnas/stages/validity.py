@@ -16,21 +16,16 @@ from imbnas.benchmark import distinct
 from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
-from imbnas.profiles import Scoring, build
+from imbnas.profiles import Scoring
 from imbnas.space import CellSpace, parse_space
-from imbnas.stages.common import (
-    Clock,
-    Target,
-    best_device,
-    cost,
-    load_target,
-    named_generator,
-    progress,
-    scoring_batches,
-    work_name,
-)
+from imbnas.stages.clock import Clock, cost, progress
+from imbnas.stages.device import best_device
+from imbnas.stages.draws import named_generator
+from imbnas.stages.run import work_name
 from imbnas.stages.supernet import load_supernet, save_supernet
+from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Log, PathSampler, Recipe, fit, load_tensors
+from imbnas.typed import build
 
 HOMES = {  # the folder of each kind's records
     "arms": "validity",
