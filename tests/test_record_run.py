@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +17,13 @@ import pytest
 import record_merge
 import record_pack
 import record_plan
-import record_run
 import torch
 import yaml
+from record.files import pack, sha256, unpack
+from record.leave import PARTS, cut, leave, unfinished_work
+from record.slice import Slice
+from record.steps import bundle, joint_command
+from record.take_in import NEEDED, RunFailed, refuse_without
 
 from imbnas import names, records
 from imbnas.benchmark import nasbench201
@@ -119,7 +124,7 @@ class TestPlan:
         for file in (own, other):
             file.parent.mkdir(parents=True)
             file.write_text("weights")
-        assert record_run.unfinished_work(tmp_path, [record_plan.arm("paper", 0)]) == [own]
+        assert unfinished_work(tmp_path, [record_plan.arm("paper", 0)]) == [own]
 
     def test_resnet32_is_trained_on_three_draws_of_the_images(self) -> None:
         """Published accuracies are held against their mean; every draw has a folder of its own."""
@@ -190,18 +195,25 @@ class Machine:
         self.pack, self.work, self.out = folder / "pack", folder / "work", folder / "out"
         self.pack.mkdir(parents=True)
         (self.work / "code").mkdir(parents=True)
+        record_pack.pack_script(self.pack)
         self.needs("json")  # for lines of Python, which the steps here are
 
     def needs(self, modules: str) -> None:
-        """Have the script there, for steps that import these modules."""
-        text = Path(record_run.__file__).read_text()
-        (self.pack / "run.py").write_text(text.replace(f'"{record_run.NEEDED}"', f'"{modules}"'))
+        """Have steps there that import these modules."""
+        self.edit("take_in.py", r'NEEDED = ".*"', f'NEEDED = "{modules}"')
+
+    def edit(self, module: str, pattern: str, line: str) -> None:
+        """Replace the beginning of one line, which the pattern matches, in a module of the script there."""
+        file = self.pack / "record" / module
+        text, changed = re.subn(f"^{pattern}", line, file.read_text(), flags=re.M)
+        assert changed == 1
+        file.write_text(text)
 
     def explains(self) -> None:
         """Have the tool there that says why a step failed."""
         tool = self.work / "code" / "tools" / "why.py"
         tool.parent.mkdir()
-        tool.write_text(Path(record_run.__file__).with_name("why.py").read_text())
+        tool.write_text((record_pack.ROOT / "tools" / "why.py").read_text())
 
     def plan(self, *steps: dict[str, Any], data: dict[str, Any] | None = None, taken: Any = None) -> None:
         plan = {"profile": "paper", "data": data or {}, "taken": taken or {}, "steps": steps}
@@ -317,7 +329,7 @@ class TestSlice:
     def test_what_crashed_before_the_kill_has_failed(self, tmp_path: Path) -> None:
         (tmp_path / "code").mkdir()
         steps = [step("bad", "import os; os.abort()"), step("long", "time.sleep(60)")]
-        part = record_run.Slice(steps, tmp_path, 60, 2, time.monotonic())
+        part = Slice(steps, tmp_path, 60, 2, time.monotonic())
         part.fill()
         part.running["runs/bad.txt"][1].wait()
         part.kill()
@@ -347,15 +359,15 @@ class TestSlice:
         for name in ("retrain-t-01-s0-x", "retrain-t-02-s0-x"):
             (tmp_path / name).write_text("")
         retraining = step("r", "", needs=["search-P1-s0.json"], work=["retrain-t-{network}-s0-*"])
-        assert record_run.unfinished_work(tmp_path, [retraining]) == []
+        assert unfinished_work(tmp_path, [retraining]) == []
         (tmp_path / "search-P1-s0.json").write_text('{"results": {"best": {"path": "02"}}}')
-        assert record_run.unfinished_work(tmp_path, [retraining]) == [tmp_path / "retrain-t-02-s0-x"]
+        assert unfinished_work(tmp_path, [retraining]) == [tmp_path / "retrain-t-02-s0-x"]
 
     def test_a_file_that_is_being_written_is_no_unfinished_work(self, tmp_path: Path) -> None:
         """Nor is what a kill left half-written."""
         for name in ("training.safetensors", ".training.safetensors.1f"):
             (tmp_path / name).write_text("weights")
-        assert record_run.unfinished_work(tmp_path, [step("a", "", work=["*"])]) == [tmp_path / "training.safetensors"]
+        assert unfinished_work(tmp_path, [step("a", "", work=["*"])]) == [tmp_path / "training.safetensors"]
 
     def test_unfinished_work_that_vanishes_is_left_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Wherever it happens: a step removes its checkpoint once its record is there."""
@@ -365,23 +377,18 @@ class TestSlice:
         kept.write_text("weights")
         (kept.parent / "a-3").symlink_to(gone)  # as listed, and gone at the next look
         plan = {"steps": [step("a", "", work=["runs/a-*"])], "taken": {}}
-        assert record_run.unfinished_work(tmp_path, plan["steps"]) == [kept]
-        record_run.pack(tmp_path / "archive", tmp_path, [gone, kept])
+        assert unfinished_work(tmp_path, plan["steps"]) == [kept]
+        pack(tmp_path / "archive", tmp_path, [gone, kept])
         with tarfile.open(tmp_path / "archive") as tar:
             assert tar.getnames() == ["runs/a-1"]
-        monkeypatch.setattr(record_run, "unfinished_work", lambda *_: [gone, kept])
-        record_run.leave(tmp_path, out, plan, {}, [], [])
+        monkeypatch.setattr("record.leave.unfinished_work", lambda *_: [gone, kept])
+        leave(tmp_path, out, plan, {}, [], [])
         record_merge.merge(out, tmp_path / "project")
         assert [path.name for path in (tmp_path / "project" / "runs").iterdir()] == ["a-1"]
 
     def test_what_does_not_stop_is_killed(self, machine: Machine) -> None:
-        text = (
-            (machine.pack / "run.py")
-            .read_text()
-            .replace("GRACE = 20", "GRACE = 0.2")
-            .replace("START = 10", "START = 0")
-        )
-        (machine.pack / "run.py").write_text(text)
+        machine.edit("slice.py", "GRACE = 20", "GRACE = 0.2")
+        machine.edit("slice.py", "START = 10", "START = 0")
         machine.plan(step("long", "time.sleep(60)"))
         assert machine.slice("--seconds", "1") == {"long": "unfinished"}
 
@@ -389,7 +396,7 @@ class TestSlice:
         """As where a signal ends a slice between its kill and its next look."""
         (tmp_path / "code").mkdir()
         steps = [step(name, "time.sleep(60)") for name in ("one", "two")]
-        part = record_run.Slice(steps, tmp_path, 60, 2, time.monotonic())
+        part = Slice(steps, tmp_path, 60, 2, time.monotonic())
         part.fill()
         for _ in range(2):
             part.kill()
@@ -443,8 +450,8 @@ class TestSlice:
         assert said == "no step begins with z; the plan has a, b\n"
 
     def test_the_trial_stays_where_it_is(self, machine: Machine, tmp_path: Path) -> None:
-        leave = "p = work / 'trial/t.txt'; p.parent.mkdir(exist_ok=True); p.write_text('')"
-        machine.plan(step("t", leave, leaves="trial/t.txt", log="trial/t.log"))
+        leaving_it = "p = work / 'trial/t.txt'; p.parent.mkdir(exist_ok=True); p.write_text('')"
+        machine.plan(step("t", leaving_it, leaves="trial/t.txt", log="trial/t.log"))
         assert machine.slice() == {"t": "finished"}
         assert record_merge.merge(machine.out, tmp_path / "project") == []
         assert not (tmp_path / "project").exists()
@@ -555,21 +562,19 @@ class TestStreams:
     def test_at_once_counts_processes(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
         started: list[list[str]] = []
 
-        def start(part: record_run.Slice, steps: list[dict[str, Any]]) -> None:
+        def start(part: Slice, steps: list[dict[str, Any]]) -> None:
             started.append([step["leaves"] for step in steps])
             part.states |= dict.fromkeys(started[-1], "running")
             part.running[started[-1][0]] = steps, None
 
-        monkeypatch.setattr(record_run.Slice, "start", start)
-        record_run.Slice(paths(7), machine.work, 60, 2, time.monotonic(), 3).fill()
+        monkeypatch.setattr(Slice, "start", start)
+        Slice(paths(7), machine.work, 60, 2, time.monotonic(), 3).fill()
         assert [len(leaves) for leaves in started] == [3, 3]
 
     def test_what_a_bundle_leaves_is_collected_while_it_runs(self, machine: Machine) -> None:
         """So that it is taken back even where the machine ends before the process does."""
         (machine.work / "code" / "papermill.py").write_text(PAPERMILL + "import time; time.sleep(60)")
-        part = record_run.Slice(
-            [stage(procedure=name) for name in ("P0", "slow")], machine.work, 60, 1, time.monotonic(), 2
-        )
+        part = Slice([stage(procedure=name) for name in ("P0", "slow")], machine.work, 60, 1, time.monotonic(), 2)
         part.fill()
         try:
             while not (told := part.collect()):
@@ -585,7 +590,7 @@ class TestStreams:
         """What one of its steps has left by then counts."""
         (machine.work / "code" / "papermill.py").write_text(PAPERMILL + "import time; time.sleep(60)")
         steps = [stage(procedure=name) for name in ("P0", "slow")]
-        part = record_run.Slice(steps, machine.work, 60, 1, time.monotonic(), 2)
+        part = Slice(steps, machine.work, 60, 1, time.monotonic(), 2)
         part.fill()
         while not (machine.work / "results" / "P0.json").exists():
             time.sleep(0.05)
@@ -595,7 +600,7 @@ class TestStreams:
 
 class TestBundle:
     def names(self, steps: list[dict[str, Any]], most: int = 6) -> list[str]:
-        return [Path(step["leaves"]).stem for step in record_run.bundle(steps, most)]
+        return [Path(step["leaves"]).stem for step in bundle(steps, most)]
 
     def test_not_across_two_parameters(self) -> None:
         first, other = stage(target="a", path=0), stage(target="b", path=1)
@@ -624,14 +629,14 @@ class TestBundle:
     def test_three_draws_of_the_images(self) -> None:
         """Each draw has a folder of its own, which the chapter finds by itself."""
         draws = [record_plan.Grid("paper", split_seed=n).baseline(0, "resnet32-ce", "exp-0.01") for n in (0, 1, 2)]
-        assert record_run.bundle(draws, 6) == draws
-        command = record_run.joint_command(draws)
+        assert bundle(draws, 6) == draws
+        command = joint_command(draws)
         assert command[command.index("-y") + 1] == "split_seed: [0, 1, 2]" and "split_seed" not in command
         assert command[-2:] == draws[0]["command"][-2:]
 
     @pytest.mark.parametrize("words", [("0", "12"), (*record_plan.PUBLISHED, 'say "so": [a]'), ("None", "0.5", "P1")])
     def test_values_are_what_papermill_would_have_read(self, words: tuple[str, ...]) -> None:
-        command = record_run.joint_command([stage(path=word) for word in words])
+        command = joint_command([stage(path=word) for word in words])
         given = yaml.safe_load(command[command.index("-y") + 1])["path"]
         assert given == [papermill.cli._resolve_type(word) for word in words]
 
@@ -643,14 +648,14 @@ class TestUnpack:
         for name in ("a.json", "a.csv"):
             (tmp_path / "results").mkdir(exist_ok=True)
             (tmp_path / "results" / name).write_text("of the project")
-        record_run.pack(tmp_path / "taken.tar", tmp_path, [tmp_path / "results" / n for n in ("a.json", "a.csv")])
+        pack(tmp_path / "taken.tar", tmp_path, [tmp_path / "results" / n for n in ("a.json", "a.csv")])
         return tmp_path / "taken.tar"
 
     def test_what_is_there_stays(self, archive: Path, tmp_path: Path) -> None:
         own = tmp_path / "work" / "results" / "a.csv"
         own.parent.mkdir(parents=True)
         own.write_text("made here")
-        record_run.unpack(archive, tmp_path / "work")
+        unpack(archive, tmp_path / "work")
         assert own.read_text() == "made here" and own.with_suffix(".json").read_text() == "of the project"
         assert [path.name for path in (tmp_path / "work").iterdir()] == ["results"]
 
@@ -665,11 +670,11 @@ class TestUnpack:
 
         with monkeypatch.context() as patch:
             patch.setattr(tarfile, "copyfileobj", half)
-            patch.setattr(record_run.shutil, "rmtree", lambda *_, **__: None)  # a kill leaves no time to tidy up
+            patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill leaves no time to tidy up
             with pytest.raises(KeyboardInterrupt):
-                record_run.unpack(archive, tmp_path / "work")
+                unpack(archive, tmp_path / "work")
         assert not (tmp_path / "work" / "results").exists()
-        record_run.unpack(archive, tmp_path / "work")
+        unpack(archive, tmp_path / "work")
         assert {path.read_text() for path in (tmp_path / "work" / "results").iterdir()} == {"of the project"}
         assert [path.name for path in (tmp_path / "work").iterdir()] == ["results"]
 
@@ -685,7 +690,7 @@ class TestUnpack:
 
         monkeypatch.setattr(Path, "replace", fails_at_the_second)
         with pytest.raises(OSError, match="no space left"):
-            record_run.unpack(archive, tmp_path / "work")
+            unpack(archive, tmp_path / "work")
         assert [path.name for path in (tmp_path / "work" / "results").iterdir()] == ["a.csv"]
 
 
@@ -693,7 +698,7 @@ class TestOut:
     def test_files_of_bounded_size_and_what_finds_no_room_is_named(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(record_run, "PART", 40_000)
+        monkeypatch.setattr("record.leave.PART", 40_000)
         work, out = tmp_path / "work", tmp_path / "out"
         out.mkdir()
         (work / "runs").mkdir(parents=True)
@@ -701,9 +706,9 @@ class TestOut:
             (work / "runs" / name).write_bytes(bytes(90_000 if name == "b-1" else 60_000))
         steps = [leaving(name, work=[f"runs/{name}-*"]) for name in "ab"]
         lines: list[str] = []
-        record_run.leave(work, out, {"steps": steps, "taken": {}}, {}, [], lines)
+        leave(work, out, {"steps": steps, "taken": {}}, {}, [], lines)
         assert [line for line in lines if "left out" in line] != []
-        assert len(list(out.iterdir())) <= record_run.PARTS + 2
+        assert len(list(out.iterdir())) <= PARTS + 2
         assert max(path.stat().st_size for path in out.iterdir()) <= 40_000
         record_merge.merge(out, tmp_path / "project")
         assert len(list((tmp_path / "project" / "runs").iterdir())) == 2
@@ -718,11 +723,11 @@ class TestOut:
         (work / "runs").mkdir(parents=True)
         plan = {"steps": [step("a", "", work=["runs/a-1"])], "taken": {}}
 
-        def leave(text: str) -> None:
+        def leave_again(text: str) -> None:
             (work / "runs" / "a-1").write_text(text)
-            record_run.leave(work, out, plan, {}, [], [])
+            leave(work, out, plan, {}, [], [])
 
-        leave("first")
+        leave_again("first")
         replace, left = Path.replace, [last]
 
         def killed(source: Path, target: Path) -> Path:
@@ -734,10 +739,10 @@ class TestOut:
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(Path, "replace", killed)
-            leave("second")
+            leave_again("second")
         record_merge.merge(out, tmp_path / "project")
         assert (tmp_path / "project" / "runs" / "a-1").read_text() == ("first", "first", "second")[last]
-        leave("third")
+        leave_again("third")
         assert sorted(path.name for path in out.iterdir() if path != only_part(out)) == ["log.txt", "slice.json"]
 
     def test_what_the_project_has_is_not_sent_again(self, tmp_path: Path) -> None:
@@ -745,8 +750,8 @@ class TestOut:
         out.mkdir()
         (work / "runs").mkdir(parents=True)
         (work / "runs" / "a.txt").write_text("done")
-        taken = {"runs/a.txt": record_run.sha256(work / "runs" / "a.txt")}
-        record_run.leave(work, out, {"steps": [leaving("a")], "taken": taken}, {}, [], [])
+        taken = {"runs/a.txt": sha256(work / "runs" / "a.txt")}
+        leave(work, out, {"steps": [leaving("a")], "taken": taken}, {}, [], [])
         record_merge.merge(out, tmp_path / "project")
         assert not (tmp_path / "project").exists()
 
@@ -803,9 +808,9 @@ class TestData:
         assert machine.slice() == {"a": "waiting"}
 
     def test_a_module_that_is_missing_is_named_before_anything_runs(self, tmp_path: Path) -> None:
-        with pytest.raises(record_run.RunFailed, match="No module named 'nowhere'.*: pack again, with no more in HAS"):
-            record_run.refuse_without("json, nowhere", tmp_path)
-        record_run.refuse_without(record_run.NEEDED, tmp_path)
+        with pytest.raises(RunFailed, match="No module named 'nowhere'.*: pack again, with no more in HAS"):
+            refuse_without("json, nowhere", tmp_path)
+        refuse_without(NEEDED, tmp_path)
 
     def test_the_same_data_are_not_packed_twice(self, machine: Machine, packed: dict[str, Any]) -> None:
         before = {path.name: path.stat().st_mtime_ns for path in (machine.pack / "data").iterdir()}
@@ -899,7 +904,7 @@ class TestMerge:
         out = tmp_path / "out"
         out.mkdir(exist_ok=True)
         steps = [step("supernet", "", leaves=f"{self.name}.json")]
-        record_run.leave(tmp_path / "work", out, {"steps": steps, "taken": {}}, {}, [], [])
+        leave(tmp_path / "work", out, {"steps": steps, "taken": {}}, {}, [], [])
         return out
 
     def test_a_record_comes_with_what_is_beside_it(self, tmp_path: Path) -> None:
@@ -974,7 +979,7 @@ class TestMerge:
         out = tmp_path / "out"
         out.mkdir()
         steps = [step("supernet", "", leaves=f"{self.name}.json"), step("half", "", work=["runs/half-*"])]
-        record_run.leave(tmp_path / "work", out, {"steps": steps, "taken": {}}, {}, [], [])
+        leave(tmp_path / "work", out, {"steps": steps, "taken": {}}, {}, [], [])
         return out
 
     def said(self, out: Path, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> str:
@@ -1010,7 +1015,7 @@ class TestMerge:
     def pack_by_hand(self, out: Path, file: Path, name: str) -> None:
         with tarfile.open(out / "all.tar", "w") as tar:
             tar.add(file, name)
-        (out / "slice.json").write_text(json.dumps({"parts": record_run.cut(out / "all.tar", out)}))
+        (out / "slice.json").write_text(json.dumps({"parts": cut(out / "all.tar", out)}))
 
     def test_one_message_and_no_traceback(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from project import ROOT
-from record_run import SAFE, partial, sha256
+from record.files import SAFE, partial, sha256
 
 from imbnas import records
 from imbnas.files import whole

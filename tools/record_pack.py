@@ -2,7 +2,9 @@
 
     python tools/record_pack.py DIR --profile paper --seeds "0 1 2" [--other-space SPACE] [--has "scipy …"]
 
-DIR/run.py with DIR/plan.json is the one script there; data come in parts, so that they can travel in several goes.
+DIR/run.py is the one script there; DIR/record holds its modules, and DIR/plan.json says what it does. Data come in
+parts, so that they can travel in several goes.
+
 What the project already has of these records, and unfinished work in runs/, goes along: a fresh machine resumes.
 """
 
@@ -18,10 +20,13 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import record.files
 import record_plan
-import record_run
 from project import ROOT
-from record_run import PLAN, partial, plain_name, results, sha256, unfinished_work, write
+from record.files import partial, sha256, write
+from record.leave import results, unfinished_work
+from record.steps import Step
+from record.take_in import PLAN, plain_name
 
 from imbnas import profiles
 from imbnas.data import BENCHMARKS
@@ -49,7 +54,7 @@ class PackFailed(ValueError):
     """Something that the pack needs is missing; the message says how to mend it."""
 
 
-def pack_code(file: Path, steps: list[record_plan.Step]) -> None:
+def pack_code(file: Path, steps: list[Step]) -> None:
     """The working tree's part that the steps run, without what running it leaves."""
     chapters = {word for step in steps for word in step["command"] if word.startswith("book/")}
 
@@ -62,10 +67,18 @@ def pack_code(file: Path, steps: list[record_plan.Step]) -> None:
     partial(file).replace(file)
 
 
-def pack_taken(file: Path, steps: list[record_plan.Step]) -> dict[str, str]:
+def pack_script(folder: Path) -> None:
+    """The script that runs there, and its modules, which need the standard library alone."""
+    tools = ROOT / "tools"
+    compiled = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(tools / "record", folder / "record", ignore=compiled, dirs_exist_ok=True)
+    shutil.copy(tools / "record_run.py", folder / "run.py")
+
+
+def pack_taken(file: Path, steps: list[Step]) -> dict[str, str]:
     """Unfinished work, and the records that the project has with what is beside them, and the checksums of these."""
     found = results(ROOT, steps)
-    record_run.pack(file, ROOT, [*found, *unfinished_work(ROOT, steps)])
+    record.files.pack(file, ROOT, [*found, *unfinished_work(ROOT, steps)])
     return {str(path.relative_to(ROOT)): sha256(path) for path in found}
 
 
@@ -160,7 +173,7 @@ def pack(
     pack_wheels(folder / "wheels", there)
     pack_code(folder / "code.tar.gz", steps)
     taken = pack_taken(folder / "taken.tar", steps)
-    shutil.copy(ROOT / "tools" / "record_run.py", folder / "run.py")
+    pack_script(folder)
     write(folder / PLAN, json.dumps({"profile": profile, "data": data, "taken": taken, "steps": steps}, indent=1))
     done = sum(step["leaves"] in taken for step in steps)
     return (

@@ -1,7 +1,7 @@
 """What a record run does and in which order: the most valuable record first, so that a run cut short is worth most.
 
 One step is one command that leaves one file. The steps are those of the Snakefile, by value instead of by rule;
-a plan is plain data, so that the machine that runs it needs to know nothing else (`record_run.py`).
+a plan is plain data, so that the machine that runs it needs to know nothing else (`record_run.py`, `record/`).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from project import ROOT
-from record_run import TRIAL
+from record.steps import TRIAL, Step
 
 from imbnas import profiles
 from imbnas.data.sources import CIFAR
@@ -36,9 +36,6 @@ PUBLISHED = (  # cells whose published CIFAR-10 accuracies say whether that reci
     "|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|",
     "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|",
 )
-Step = dict[
-    str, Any
-]  # name, command (after "python"), leaves, needs, log, work; alone, where nothing may run beside it
 
 
 @dataclass(frozen=True)
