@@ -1,4 +1,4 @@
-"""A profile of a few steps on glyphs, so that every stage runs in a second or two."""
+"""A profile of a few steps on glyphs, so that every stage runs in a second or two; and a machine for a record run."""
 
 from dataclasses import replace
 
@@ -20,3 +20,11 @@ def tiny(monkeypatch):
     small = replace(base, space="cell3-c4-n1", **recipes, search=search, scoring=Scoring(1, 32, 32))
     load = profiles.load
     monkeypatch.setattr(profiles, "load", lambda name: small if name == "smoke" else load(name))
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A machine with the script of a pack, and no plan yet."""
+    from machine import Machine  # only where it is asked for: it takes the pack along, and that every stage
+
+    return Machine(tmp_path)

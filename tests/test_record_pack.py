@@ -1,0 +1,74 @@
+"""A pack: how many paths it plans, and the wheels that it carries."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import record_pack
+
+
+@pytest.mark.parametrize("again", ["-1", "49", "many"])
+def test_a_number_of_paths_that_cannot_be_is_refused(
+    again: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["record_pack.py", str(tmp_path / "pack"), f"--again={again}"])
+    monkeypatch.setattr(record_pack, "pack", lambda *_: "packed")
+    with pytest.raises(SystemExit):
+        record_pack.main()
+    assert f"argument --again: '{again}' is not how many of the 48 paths get a second" in capsys.readouterr().err
+
+
+class TestWheels:
+    """Of one package that the machine lacks, and one that it has."""
+
+    @pytest.fixture
+    def fetched(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Stands in for the network: what was asked for, one line a time."""
+        asked: list[str] = []
+
+        def run(line: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+            if asked and asked[-1] == "no network":
+                return subprocess.CompletedProcess(line, 1, "", "no route to host\n")
+            folder = Path(line[line.index("--dest") + 1])
+            folder.mkdir()
+            for name in ("scipy-1.0", "numpy-2.0"):
+                (folder / f"{name}-py3-none-any.whl").touch()
+            asked.append(line[-1])
+            return subprocess.CompletedProcess(line, 0, "", "")
+
+        monkeypatch.setattr(record_pack.subprocess, "run", run)
+        return asked
+
+    def names(self, folder: Path) -> list[str]:
+        return sorted(path.name.split("-")[0] for path in folder.glob("*.whl"))
+
+    def test_they_are_fetched_anew_where_something_else_is_wanted(
+        self, tmp_path: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "wheels"
+        for there, count in ((["numpy"], 1), (["numpy"], 1), (["NumPy", "SciPy"], 2)):
+            record_pack.pack_wheels(folder, there)
+            assert len(fetched) == count
+        assert self.names(folder) == []
+        record_pack.pack_wheels(folder, [])
+        assert self.names(folder) == ["numpy", "scipy"]
+        monkeypatch.setattr(record_pack, "requirements", lambda: ["scipy>=2"])
+        record_pack.pack_wheels(folder, [])
+        assert fetched[3:] == ["scipy>=2"]
+
+    def test_those_put_there_by_hand_are_taken_until_something_else_is_wanted(
+        self, tmp_path: Path, fetched: list[str]
+    ) -> None:
+        folder = tmp_path / "wheels"
+        folder.mkdir()
+        (folder / "own-1.0-py3-none-any.whl").touch()
+        record_pack.pack_wheels(folder, [])
+        record_pack.pack_wheels(folder, [])
+        assert self.names(folder) == ["own"] and not fetched
+        fetched.append("no network")
+        mend = f"no route to host.*: fill {folder} with wheels .*, remove {folder / record_pack.STAMP}, and run the"
+        with pytest.raises(record_pack.PackFailed, match=mend):
+            record_pack.pack_wheels(folder, ["numpy"])
+        assert self.names(folder) == ["own"]
