@@ -76,6 +76,15 @@ def test_p2_and_p3_train_everything(adapt):
     assert not torch.equal(start["stem.0.weight"], adapted.backbone.stem[0].weight)
 
 
+@pytest.mark.parametrize("adapt", [adapt_p1, adapt_p2])
+def test_the_classifier_is_fresh_even_for_as_many_classes(adapt):
+    """What the source's own classifier knows has no part: two that differ in it alone end alike."""
+    one, other = source(), source()
+    torch.nn.init.ones_(other.classifier.weight)
+    first, second = (adapt(net, 3, target(3), RECIPE, generator())[0] for net in (one, other))
+    assert equal(state(first), state(second))
+
+
 @pytest.mark.parametrize("adapt", [adapt_p1, adapt_p2, None], ids=["P1", "P2", "P3"])
 @pytest.mark.parametrize(
     ("classes", "weights", "words"),

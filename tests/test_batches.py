@@ -127,6 +127,7 @@ def test_every_offset_and_both_directions_are_drawn():
     seen, _ = Batches(dataset, torch.arange(8100), 8100, seeded()).next()
     rows, columns = (seen[:, 0] == seen.max()).nonzero()[:, 1:].T
     assert torch.bincount(rows).nonzero().flatten().tolist() == list(range(4, 13))
+    assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == 9 * 10  # no row goes with its column alone
     # Plain images lie in columns 4 to 12, mirrored ones in 3 to 11: the ends tell them apart.
     counts = torch.bincount(columns).tolist()
     assert counts[:3] == [0, 0, 0] and len(counts) == 13

@@ -279,3 +279,11 @@ def test_the_fast_bootstrap_is_the_plain_one(seed):
     draws = random.integers(0, 12, (5, 12))
     plain = [[kendalltau(rows[d, c], rows[d, 2]).statistic for d in draws] for c in (0, 1)]
     np.testing.assert_allclose(bootstrap_taus(rows, draws), plain, atol=1e-12)
+
+
+def test_the_bootstrap_of_more_rows_than_fit_into_matrices_is_the_plain_one(monkeypatch):
+    random = np.random.default_rng(0)
+    rows, draws = random.integers(0, 8, (12, 3)).astype(float), random.integers(0, 12, (5, 12))
+    plain = [[kendalltau(rows[d, c], rows[d, 2]).statistic for d in draws] for c in (0, 1)]
+    monkeypatch.setattr("imbnas.statistics.bootstrap.MOST_IN_MATRICES", 11)
+    np.testing.assert_allclose(bootstrap_taus(rows, draws), plain, atol=1e-12)

@@ -1,13 +1,16 @@
 """DARTS: the relaxation, gradients through the inner problem, the search, and what stops it."""
 
+import copy
 import math
 import re
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.func import functional_call
 
 from imbnas.benchmark import nasbench201
 from imbnas.darts import (
@@ -29,8 +32,8 @@ from imbnas.darts import (
     start_alpha,
     stopping_point,
 )
-from imbnas.data import Dataset
-from imbnas.models import SuperNet
+from imbnas.data import Dataset, normalise
+from imbnas.models import SuperNet, use_batch_statistics
 from imbnas.profiles import Scoring
 from imbnas.profiles import Search as Find
 from imbnas.records import equal, read_one
@@ -275,6 +278,70 @@ def test_a_search_moves_alpha_and_weights_on_both_spaces(space, order):
     assert space.is_alive(discretise(space, found.alpha))
 
 
+def test_turns_of_second_order_equal_plain_loops(monkeypatch):
+    """In float64: Adam on α, by a gradient that autograd takes through the next step of SGD, then SGD on w."""
+    monkeypatch.setattr(sys.modules[Search.__module__], "mixed_difference", mixed_exact)
+    weighing, m, d = torch.tensor([2.0, 0.5, 0.5], dtype=torch.float64), 0.8, 0.02
+    sgd = Recipe(6, 0.4, "steps", "cosine", batch_size=8, clip=0.5, momentum=m, weight_decay=d)
+    recipe = DartsRecipe(sgd, "second", alpha_rate=0.05, alpha_betas=(0.6, 0.9), alpha_decay=0.03)
+    net = SuperNet(CELL, 3, generator()).double()
+    under_way = Search(net, DATA, PARTS, recipe, generator(1), weighing)
+    twin = SuperNet(CELL, 3, generator()).double()
+    use_batch_statistics(twin)
+
+    def loss(batch, values, alpha):
+        values = dict(zip((name for name, _ in twin.named_parameters()), values, strict=True))
+        logits = functional_call(twin, values, (batch[0].double(), alpha.softmax(1)))
+        each = logits.logsumexp(1) - logits[range(len(logits)), batch[1]]
+        return (weighing[batch[1]] * each).sum() / weighing[batch[1]].sum()
+
+    at = under_way.loss
+    monkeypatch.setattr(under_way, "loss", lambda batch, *more: at((batch[0].double(), batch[1]), *more))
+    streams = [copy.deepcopy(stream) for stream in (under_way.training, under_way.validation)]
+    alpha, w = under_way.alpha.detach().clone(), [p.detach().clone() for p in net.parameters()]
+    momentum, mean, square = [torch.zeros_like(p) for p in w], torch.zeros_like(alpha), torch.zeros_like(alpha)
+    for turn in range(3):
+        under_way.turn()
+        training, validation = (stream.next() for stream in streams)
+        rate = 0.2 * (1 + math.cos(math.pi * turn / 6))
+        alpha.requires_grad_()
+        leaf = [p.requires_grad_() for p in w]
+        slopes = torch.autograd.grad(loss(training, leaf, alpha), leaf, create_graph=True)
+        ahead = [p - rate * (m * b + g + d * p) for p, b, g in zip(leaf, momentum, slopes, strict=True)]
+        gradient = torch.autograd.grad(loss(validation, ahead, alpha), alpha)[0]
+        assert (under_way.alpha.grad - gradient).norm() < 1e-6 * gradient.norm()
+        with torch.no_grad():
+            gradient = under_way.alpha.grad + 0.03 * alpha
+            mean, square = 0.6 * mean + 0.4 * gradient, 0.9 * square + 0.1 * gradient**2
+            first, second = mean / (1 - 0.6 ** (turn + 1)), square / (1 - 0.9 ** (turn + 1))
+            alpha = alpha - 0.05 * first / (second.sqrt() + 1e-8)
+        assert torch.allclose(under_way.alpha, alpha, atol=1e-9)
+        slopes = torch.autograd.grad(loss(training, leaf, alpha), leaf)
+        shrink = min(1.0, 0.5 / float(sum(g.square().sum() for g in slopes)) ** 0.5)
+        momentum = [m * b + shrink * g + d * p.detach() for b, g, p in zip(momentum, slopes, leaf, strict=True)]
+        w = [p.detach() - rate * b for p, b in zip(leaf, momentum, strict=True)]
+        assert all(torch.allclose(p, q, atol=1e-5) for p, q in zip(net.parameters(), w, strict=True))
+        w = [p.detach().clone() for p in net.parameters()]
+
+
+def test_skip_connections_come_back_by_equal_steps(monkeypatch):
+    """A third of the images lose one in the first of six turns, and a sixth of that in the last."""
+    drawn, draw = [], SkipDropout.draw
+    monkeypatch.setattr(SkipDropout, "draw", lambda self, rate, images: (drawn.append(rate), draw(self, rate, images)))
+    run(replace(TINY, skip_dropout=0.3))
+    assert drawn == pytest.approx([0.3, 0.25, 0.2, 0.15, 0.1, 0.05])
+
+
+def test_the_curvature_is_that_of_the_plain_images_for_alpha():
+    """Twice a batch of the second half, neither cropped nor flipped."""
+    under_way = Search(SuperNet(CELL, 3, generator()), DATA, PARTS, TINY, generator(1))
+    images, labels = under_way.probe
+    theirs = normalise(DATA.train_images[PARTS[1]], DATA.mean, DATA.std)
+    found = [(theirs == image).flatten(1).all(1).nonzero().flatten().tolist() for image in images]
+    assert len(labels) == 16 and all(len(places) == 1 for places in found)
+    assert torch.equal(DATA.train_labels[PARTS[1]][torch.tensor(found).flatten()], labels)
+
+
 def test_alpha_rests_during_warm_up():
     found = run(replace(TINY, warmup=4, record_every=1))
     start = found.trajectory[0]
@@ -351,6 +418,14 @@ def test_a_search_that_stops_early_stands_by_the_earlier_alpha(monkeypatch):
     found = run(recipe)
     assert found.stopped == 2 and max(found.trajectory) == 3
     assert torch.equal(found.alpha, found.trajectory[2])
+
+
+def test_looks_before_their_time_do_not_stop_a_search(monkeypatch):
+    """It rises threefold from turn 2 to 3 and from 4 to 5; until turn 2 no look counts, and of turn 3 on each."""
+    recipe = replace(TINY, curvature_every=1, stop_ratio=0.75, window=1, stop_after=2)
+    values = iter([1.0, 1.0, 3.0, 3.0, 9.0, 9.0])
+    monkeypatch.setattr(Search, "curvature", lambda self: next(values))
+    assert run(recipe).stopped == 4
 
 
 def test_a_fixed_classifier_is_equiangular_and_stays():

@@ -71,6 +71,21 @@ def test_without_images_for_it_batch_norm_is_what_training_followed():
     assert scores.loss == pytest.approx(expected, rel=1e-6) and len(set(scores.loss)) == 4
 
 
+def test_every_class_that_is_there_counts_the_same_where_asked():
+    """Validation images with a long tail, in two batches, and none of class 3."""
+    space = CellSpace(4, 1, 1)
+    net = SuperNet(space, 4, torch.Generator().manual_seed(1)).double()
+    generator = torch.Generator().manual_seed(2)
+    paths, statistics = [space.sample(generator) for _ in range(6)], [drawn(6, 3, 16, 16)]
+    validation, labels = [drawn(6, 3, 16, 16, seed=9), drawn(5, 3, 16, 16, seed=8)], torch.tensor([0, 2, 1] + [0] * 8)
+    labels[-1] = 1
+    scores = rank(net, paths, statistics, validation, labels, "float64", class_mean=True)
+    for path, percent in zip(paths, scores.accuracy, strict=True):
+        right = alone(net, path, statistics, validation).argmax(1) == labels
+        assert percent == pytest.approx(100 * float(sum(right[labels == c].double().mean() for c in (0, 1, 2))) / 3)
+    assert len(set(scores.accuracy)) > 1
+
+
 def test_ranking_leaves_the_network_as_it_was():
     net = SuperNet(CellSpace(4, 1, 1), 3, torch.Generator().manual_seed(1))
     net.train()
@@ -218,6 +233,12 @@ def test_two_classes_have_a_head_and_a_tail():
     found = accuracy(torch.tensor([[1, 3], [0, 4]]), [5, 30])
     assert (found.head, found.middle, found.tail) == (100, None, 25)
     assert (found.many, found.medium, found.few) == (None, 100, 25)
+
+
+def test_a_large_class_does_not_carry_the_class_mean():
+    """One of two right, and eight of eight."""
+    found = accuracy(torch.tensor([[1, 1], [0, 8]]), [5, 30])
+    assert (found.overall, found.class_mean) == (90, 75)
 
 
 @settings(max_examples=20, deadline=None)

@@ -91,6 +91,71 @@ def test_resnet32_has_the_usual_parameters():
     assert ResNet32(100)(torch.zeros(2, 3, 32, 32)).shape == (2, 100)
 
 
+def normal(x: torch.Tensor) -> torch.Tensor:
+    """Batch norm from its definition, without scale and shift, which begin as one and zero."""
+    mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, unbiased=False)
+    return (x - mean) / (variance + 1e-5).sqrt()
+
+
+def after_relu(x: torch.Tensor, block: torch.nn.Sequential, stride: int = 1) -> torch.Tensor:
+    """ReLU, convolution with as much padding as keeps the size at stride 1, batch norm."""
+    weight = block[1].weight
+    return normal(F.conv2d(x.relu(), weight, stride=stride, padding=weight.shape[-1] // 2))
+
+
+def classified(x: torch.Tensor, net: SuperNet) -> torch.Tensor:
+    return normal(x).relu().mean((2, 3)) @ net.classifier.weight.T + net.classifier.bias
+
+
+def test_the_skeleton_of_cells_written_out():
+    """Every cell hands its input on; NAS-Bench-201's residual blocks halve the images between the stages."""
+    net = SuperNet(CellSpace(4, 1, 1), 7, generator()).double()
+    x = normal(F.conv2d(images(), net.backbone.stem[0].weight, padding=1))
+    for block in net.backbone.reductions:
+        residual = after_relu(after_relu(x, block.residual[0], stride=2), block.residual[1])
+        x = residual + F.conv2d(F.avg_pool2d(x, 2), block.shortcut[1].weight)
+    assert torch.allclose(net(images(), (0, 0, 0, 1, 0, 0)), classified(x, net), atol=1e-12)
+
+
+def test_the_macro_network_written_out():
+    """One of each residual, and a layer that skips."""
+    net = SuperNet(MacroSpace(4, (1, 2, 1)), 7, generator()).double()
+    x = normal(F.conv2d(images(), net.backbone.stem[0].weight, stride=2, padding=1))
+    for stage, path in enumerate(((1,), (2, 0), (3,))):
+        if stage:
+            x = after_relu(F.avg_pool2d(x, 2), net.backbone.reductions[stage - 1][1])
+        for layer, choice in zip(net.backbone.stages[stage], path, strict=True):
+            residual = x if choice else 0 * x
+            for block in ((), (layer[1],), layer[2], layer[3])[choice]:
+                residual = after_relu(residual, block)
+            x = x + residual
+    assert torch.allclose(net(images(), (1, 2, 0, 3)), classified(x, net), atol=1e-12)
+
+
+def test_resnet32_written_out():
+    """He et al. 2016, option A: a shortcut takes every other pixel, and zeros are its further channels."""
+    net = ResNet32(5, generator()).double()
+    x = normal(F.conv2d(images(), net.stem[0].weight, padding=1)).relu()
+    for number, block in enumerate(net.blocks):
+        stride = 2 if number in (5, 10) else 1
+        y = normal(F.conv2d(x, block.conv1.weight, stride=stride, padding=1)).relu()
+        y = normal(F.conv2d(y, block.conv2.weight, padding=1))
+        if stride == 2:
+            zeros = torch.zeros_like(y[:, : y.shape[1] // 4])
+            x = torch.cat([zeros, x[:, :, ::2, ::2], zeros], 1)
+        x = (y + x).relu()
+    expected = x.mean((2, 3)) @ net.classifier.weight.T + net.classifier.bias
+    assert torch.allclose(net(images()), expected, atol=1e-10)
+
+
+def test_weights_begin_as_he_has_it_and_the_classifier_nearly_at_nothing():
+    """He et al. 2015: variance 2 over the outputs of a convolution, channels times kernel; here 32 to 64 channels."""
+    net = SuperNet(CellSpace(16, 1, 1), 100, generator())
+    first, last = net.backbone.reductions[1].residual[0][1].weight.detach(), net.classifier.weight.detach()
+    assert first.shape == (64, 32, 3, 3) and float(first.std()) == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.03)
+    assert float(last.std()) == pytest.approx(0.01, rel=0.03) and not net.classifier.bias.any()
+
+
 def test_unsampled_operations_have_no_gradient():
     space = CellSpace(4, 1, 1)
     net = SuperNet(space, 3, generator())

@@ -275,6 +275,31 @@ class TestDifferences:
         assert row.p == pytest.approx(2 * min(np.mean(np.array(gaps) <= 0), np.mean(np.array(gaps) >= 0)))
         assert math.isnan(two_sided(np.full(3, math.nan)))
 
+    def test_a_draw_without_a_gap_is_on_both_sides(self) -> None:
+        """Of eight draws five have none and one falls: six of eight don't rise, which is no rare case, twice."""
+        assert two_sided(np.array([0.0, 0, 0, 0, 0, 0.1, 0.1, -0.1])) == 1
+        assert two_sided(np.array([0.0, *[0.1] * 7])) == pytest.approx(2 / 8)
+        assert two_sided(np.array([0.0, 0, *[-0.1] * 6])) == pytest.approx(2 * 2 / 8)
+
+    def test_three_super_networks_are_averaged_and_not_their_middle_taken(self) -> None:
+        """Every figure of the mean against the three rankings one by one, by scipy and the formula."""
+        rankings = [
+            [5.0, 1, 4, 2, 3, 9, 8, 6, 7, 0],
+            [9.0, 8, 7, 6, 1, 2, 3, 4, 5, 0],
+            [0.0, 9, 2, 3, 8, 7, 6, 5, 4, 1],
+        ]
+        found = [*paths(MIXED), *(scores_record("P1", scores, seed) for seed, scores in enumerate(rankings))]
+        row = quality(found, 50).set_index(["procedure", "seed"]).loc[("P1", "mean")]
+        taus, partial, regret = [], [], []
+        for scores in rankings:
+            xy, xz, yz = (kendalltau(*pair).statistic for pair in ((scores, MIXED), (scores, UP), (MIXED, UP)))
+            x, y, z = (math.sin(math.pi / 2 * tau) for tau in (xy, xz, yz))
+            taus.append(xy)
+            partial.append(2 / math.pi * math.asin((x - y * z) / math.sqrt((1 - y * y) * (1 - z * z))))
+            regret.append(9.0 - max(truth for score, truth in zip(scores, MIXED, strict=True) if score > 4.5))
+        for name, values in (("tau", taus), ("partial", partial), ("regret", regret)):
+            assert row[name] == pytest.approx(np.mean(values)) and abs(np.mean(values) - np.median(values)) > 0.01, name
+
 
 class TestWhatSizeExplains:
     def test_a_ranking_that_knows_the_size_alone_has_nothing_left(self) -> None:
@@ -309,6 +334,8 @@ class TestWhatSizeExplains:
         assert quality(found, 100).set_index(["target", "procedure"]).tau["exp-0.01", "P1"] > 0
         winner = path_record(0, 1.0) | {"config": path_record(0, 1.0)["config"] | {"procedure": "P1"}}
         assert good_on_balance([winner]) == [winner]  # no path of the set, and nothing to choose by
+        odd = [*paths(UP[:5], target="balance"), *paths(UP[:5])]
+        assert [record["results"]["path"]["number"] for record in good_on_balance(odd)] == [3, 4]  # not the middle one
 
     def test_the_cap_is_that_of_the_searches(self) -> None:
         searches = [{"stage": "search", "results": {"max_cost": cost}} for cost in (10, 12)]
@@ -334,6 +361,22 @@ def test_every_question_is_corrected_once_by_its_mean() -> None:
     found = differences([*paths(UP), *scores], [("P1", "P0"), ("P3", "P0")], 200)
     assert found.seed[found.corrected.notna()].tolist() == ["mean", "0"]
     assert (found.corrected.dropna() >= found.p[found.corrected.notna()]).all()
+
+
+def test_the_questions_of_another_target_do_not_correct() -> None:
+    found = [scores_record("P0", DOWN)]
+    for target, values in (("exp-0.01", UP), ("exp-0.1", UP[:5] + UP[:4:-1])):
+        found += [*paths(UP, target=target), scores_record("P1", values, target=target)]
+    table = differences(found, [("P1", "P0")], 400)
+    assert len(table) == 2 and (table.p < 0.5).all() and table.corrected.tolist() == table.p.tolist()
+
+
+def test_scores_are_alike_or_not_over_all_scored_paths() -> None:
+    """Ten of twelve paths are retrained; the two others stand in the opposite order in the two scores."""
+    here, there = [*UP, 20.0, 30.0], [*UP, 30.0, 20.0]
+    found = [*paths(UP), scores_record("P1", here), scores_record("P1", there, target="balance")]
+    row = crossed(found, 50).iloc[0]
+    assert row.tau == pytest.approx(1) and row.alike == pytest.approx(1 - 2 / 66)  # one of 66 pairs
 
 
 class TestRows:

@@ -59,6 +59,8 @@ def test_warm_up_rises_linearly_and_cosine_ends_at_zero():
     cosine = Recipe(100, 0.2, unit="steps", shape="cosine")
     assert cosine.rate_at(50, 7) == pytest.approx(0.1)
     assert cosine.rate_at(99, 7) == pytest.approx(0.1 * (1 + math.cos(math.pi * 0.99)))
+    both = replace(cosine, warmup=20)
+    assert [both.rate_at(step, 7) for step in (19, 20, 60)] == pytest.approx([0.2, 0.2, 0.1])
 
 
 def test_deferred_weights_begin_with_their_epoch():
@@ -129,6 +131,35 @@ def test_sgd_equals_the_formula_in_float64():
         v = 0.9 * v + full
         w = w - 0.1 * (full + 0.9 * v)
         assert torch.allclose(parameter, w, atol=1e-15)
+
+
+def test_a_training_equals_a_plain_loop_in_float64():
+    """Warm-up, a milestone, a clipped gradient, momentum, decay, late class weights, and short batches at the ends."""
+    weights = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64)
+    recipe = Recipe(7, 0.2, "steps", "steps", (5,), 0.1, 2, reweight_from=4, momentum=0.8, weight_decay=0.01, clip=0.5)
+    net, streams = nn.Sequential(nn.Flatten(), nn.Linear(192, 3)).double(), [prepared()[2] for _ in range(2)]
+    nn.init.normal_(net[1].weight, std=0.1, generator=torch.Generator().manual_seed(4))
+    nn.init.zeros_(net[1].bias)
+    w = torch.cat([net[1].weight, net[1].bias[:, None]], 1).detach().T.clone()
+    log = fit(net, lambda x: net(x.double()), streams[0], recipe, weights=weights, precision="float64")
+    v, sums, rows, clipped = torch.zeros_like(w), [0.0, 0.0, 0], [], 0
+    for step, rate in enumerate([0.1, 0.2, 0.2, 0.2, 0.2, 0.02, 0.02]):
+        images, labels = streams[1].next()
+        x = torch.cat([images.double().flatten(1), torch.ones(len(images), 1, dtype=torch.float64)], 1)
+        shares, each = (x @ w).softmax(1), weights[labels] if step >= 4 else torch.ones(len(x), dtype=torch.float64)
+        loss = -(each * shares[range(len(x)), labels].log()).sum() / each.sum()
+        right = int((shares.argmax(1) == labels).sum())
+        sums = [sums[0] + float(loss) * len(x), sums[1] + right, sums[2] + len(x)]
+        gradient = x.T @ (each[:, None] * (shares - nn.functional.one_hot(labels, 3))) / each.sum()
+        clipped += bool(gradient.norm() > 0.5)
+        v = 0.8 * v + gradient * min(1, 0.5 / float(gradient.norm())) + 0.01 * w
+        w = w - rate * v
+        if step in (2, 5, 6):
+            rows.append((step + 1, rate, sums[0] / sums[2], 100 * sums[1] / sums[2]))
+            sums = [0.0, 0.0, 0]
+    assert clipped > 0
+    assert torch.allclose(torch.cat([net[1].weight, net[1].bias[:, None]], 1).T, w, atol=1e-5)
+    assert [tuple(row.values()) for row in log.rows] == [pytest.approx(row, rel=1e-5) for row in rows]
 
 
 def test_unsampled_operations_neither_decay_nor_coast():
