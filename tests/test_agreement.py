@@ -139,6 +139,10 @@ def test_errors_are_what_a_line_leaves() -> None:
     bent = TRUTH.copy()
     bent[TRUTH.idxmax()] += 5
     assert families.errors(bent, "cifar10").idxmax() == TRUTH.idxmax()
+    good = TRUTH > 90
+    apart = (3 * TRUTH).where(good, 0)  # what the others score has no part
+    assert families.errors(apart, "cifar10").abs().max() == pytest.approx(0, abs=1e-9)
+    assert set(families.errors(apart, "cifar10").index) == set(TRUTH.index[good])
 
 
 def test_relatives_differ_in_one_gene_of_some_isomorph() -> None:

@@ -79,6 +79,11 @@ def test_every_epoch_holds_every_image_once(count, batch_size, seed):
         assert sorted(torch.cat(labels).tolist()) == sorted(index.tolist())
 
 
+def test_every_epoch_has_an_order_of_its_own():
+    stream = Batches(toy(), torch.arange(50), 50, seeded())
+    assert len({tuple(stream.next()[1].tolist()) for _ in range(3)}) == 3
+
+
 def test_no_small_image_is_left_alone_in_a_batch():
     """Batch norm cannot be trained on one value per channel: a network shows at which sizes there is only one."""
     space = MacroSpace(width=4, layers=(1, 1, 1))

@@ -74,6 +74,10 @@ class TestIntervals:
     def test_too_few_values_have_none(self, values: list[float]) -> None:
         assert t_interval(values) is None
 
+    def test_the_accuracy_of_a_cell_is_the_mean_over_its_seeds(self) -> None:
+        row = table_2(runs_of({("P0", "balance"): [30.0, 31.0, 35.0]})).iloc[0]
+        assert (row.seeds, row.accuracy) == (3, pytest.approx(32.0)) and row.high - 32 == pytest.approx(32 - row.low)
+
     def test_a_cell_with_one_seed_has_no_interval(self) -> None:
         row = table_2(runs_of({("P0", "balance"): [30.0]})).iloc[0]
         assert (row.seeds, row.accuracy) == (1, 30.0)

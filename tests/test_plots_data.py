@@ -172,5 +172,20 @@ def test_resnet32_reaches_the_published_accuracies_at_full_length() -> None:
     assert (best[draws] - table.xs("last epoch", level=1)[draws]).max(axis=None) < 0.4
 
 
+def test_best_and_last_epoch_of_every_draw_by_hand(tmp_path: Path) -> None:
+    """Three draws of the images; another target and another seed stand beside them and do not count."""
+    kinds = [("exp-0.01", 0, draw, 40.0 + draw**2) for draw in (0, 1, 2)]
+    kinds += [("balance", 0, 0, 70.0), ("exp-0.01", 1, 0, 9.0)]
+    for target, seed, draw, best in kinds:
+        config = {"procedure": "resnet32-drw", "target": target, "seed": seed, "split_seed": draw}
+        results = {"best_epoch": {"test": best}, "test": {"class_mean": best - 1.5, "overall": 5.0}}
+        folder = tmp_path / "paper" / "cifar10-cifar100" / f"cell3-c32-n1-split{draw}"
+        records.write(folder / f"retrain-{target}-s{seed}.json", "retrain", config, results, {})
+    table = at_full_length(tmp_path).loc["deferred re-weighting"]
+    draws = ["draw 0", "draw 1", "draw 2", "mean"]
+    assert table.loc["best epoch", draws].tolist() == pytest.approx([40, 41, 44, 125 / 3])
+    assert table.loc["last epoch", draws].tolist() == pytest.approx([38.5, 39.5, 42.5, 125 / 3 - 1.5])
+
+
 def test_without_records_there_is_no_table_of_full_length(tmp_path: Path) -> None:
     assert at_full_length(tmp_path).empty

@@ -122,7 +122,7 @@ class TestNoise:
         assert images_error("P1", "P2", ["exp-0.01"]) == (pytest.approx(errors["exp-0.01"]),) * 2
 
     def test_winners_differ_within_target_and_seed(self) -> None:
-        """Squares around the means 2 and 10: 2 over one degree of freedom, 0.5 over one; a shared path counts once in a seed."""
+        """Squares around the means 2 and 10: 2 over one degree of freedom, 0.5 over one; a path counts once a seed."""
         rows = [("a", 0, "x", 1.0), ("a", 0, "y", 3.0), ("a", 0, "x", 1.0), ("b", 0, "x", 9.5), ("b", 1, "x", 9.5)]
         runs = pd.DataFrame([*rows, ("b", 1, "z", 10.5)], columns=["target", "seed", "path", "accuracy"])
         assert winners_sd(runs) == (pytest.approx(1.25**0.5), 2)

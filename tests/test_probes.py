@@ -89,6 +89,13 @@ def test_a_score_made_of_wiring_and_learning_is_taken_apart() -> None:
     alone = kendalltau(-wiring[first], learnt[first]).statistic
     assert row.bare == pytest.approx(alone) and row.gain == pytest.approx(row.tau - alone)
     assert row.gain_low <= row.gain <= row.gain_high
+    # a probe of another source is made of what that one has learnt
+    other = pd.Series(np.random.default_rng(3).normal(50, 5, 200), CELLS)
+    wide = record(wiring + other, arm="wide")
+    of_wide = {name: wide["config"][name] for name in ("arm", "seed")}
+    both = [*study, {"config": of_wide, "results": {"moments": [{"accuracy": other.to_dict()}]}}]
+    second = probes.account(both, [*told, wide]).set_index("probe").loc["wide"]
+    assert second.explained == pytest.approx(1) and second.learnt > 0.5
     assert probes.account(study, told[1:]).empty and probes.account([], told).empty
     elsewhere = record(wiring + learnt)
     elsewhere["config"]["data"] = "cifar10"
