@@ -144,11 +144,12 @@ class TestTable:
         assert (row.accuracy, row.many, row.tail) == (30.0, 60.0, 5.0) and math.isnan(row.few)
 
     def test_groups_of_classes_as_means_over_seeds_without_those_that_are_empty(self) -> None:
-        found = [record("P1", seed=0, accuracy=30.0), record("P1", seed=1, accuracy=33.0), record("largest")]
+        found = [record("P1", seed=seed, accuracy=value) for seed, value in enumerate((30.0, 31.0, 38.0))]
+        found.append(record("largest"))
         table = by_group(retrainings([*found, record("P1", "balance", accuracy=90.0)], ROWS), "exp-0.01")
         assert list(table.index) == ["P1", BESIDE["largest"]]
         assert list(table.columns) == ["accuracy", "many", "medium", "head", "middle", "tail"]
-        assert table.loc["P1"].tolist() == [31.5, 60.0, 40.0, 50.0, 30.0, 5.0]
+        assert table.loc["P1"].tolist() == [33.0, 60.0, 40.0, 50.0, 30.0, 5.0]
 
     def test_csv_of_a_folder(self, tmp_path: Path) -> None:
         for p in ("P0", "P1"):
@@ -269,6 +270,18 @@ class TestTheLeadingGrid:
             path = record("path", path=f"{number:02}")
             written(tmp_path / "laptop" / "a-b" / "space", "retrain", f"path-{number:02}-exp-0.01-s0", path)
         assert leading(tmp_path, enough=paths_are_ranked).profile == "laptop"
+
+    def test_a_table_is_whole_by_one_seed(self) -> None:
+        cells = [record(p, t, seed=int(p in ("P2", "P3"))) | {"stage": "retrain"} for p in PROCEDURES for t in TARGETS]
+        again = [record(p, t) | {"stage": "retrain"} for p in ("P2", "P3") for t in TARGETS]
+        for found, whole in ((cells, False), ([*cells, *again[:-1]], False), (cells + again, True)):
+            assert table_is_whole(Grid("laptop", Path(), found)) == whole
+
+    def test_a_path_of_two_seeds_is_one_path(self) -> None:
+        found = [record("path", path=f"{number:02}", seed=s) for number in range(FEWEST_PATHS) for s in (0, 1)]
+        found = [one | {"stage": "retrain"} for one in found]
+        assert paths_are_ranked(Grid("laptop", Path(), found))
+        assert not paths_are_ranked(Grid("laptop", Path(), found[2:]))
 
     def test_the_fuller_folder_leads(self, tmp_path: Path) -> None:
         for folder, procedures in (("a-b", ("P0",)), ("c-d", ("P0", "P1"))):
