@@ -296,6 +296,12 @@ def test_half_of_all_paths_cost_less_than_the_median():
     assert below == pytest.approx(0.5, abs=0.05)
 
 
+def test_the_median_cost_is_the_middle_one():
+    space, generator = MacroSpace(layers=(1, 1, 1)), seeded(0)
+    costs = sorted(space.cost(space.sample(generator)).macs for _ in range(101))
+    assert median_cost(space, seeded(0), samples=101) == costs[50] != sum(costs) / 101
+
+
 @pytest.mark.parametrize(
     "make",
     [
