@@ -91,7 +91,7 @@ def tail_and_seed(runs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
     """What reorders the same paths more, the tail or another seed? One row per long-tailed target of `runs`.
 
     `seed`: Kendall's tau between the second and the first seed on balance; `tail`: between that second seed on balance
-    and the first on the target, so that no two networks share their starting weights. `difference`: the second minus
+    and the first on the target; neither of the two shares starting weights with it. `difference`: the second minus
     the first, with its 95 % interval (`low`, `high`) over paths, drawn alike for both. `alike`: what `tail` would be
     if the tail changed nothing but spread and noise (`if_alike`). Under ten such paths there is only their number.
     """
