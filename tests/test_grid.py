@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import record_plan
+from packing.grid import TARGETS
 
 from imbnas import records as library
 
@@ -72,7 +73,7 @@ def test_leaves_thirty_records_and_a_table(undisturbed: Path) -> None:
 def test_a_record_run_plans_what_the_grid_knows(tmp_path: Path) -> None:
     folder = project(tmp_path / "plan")
     expected = would_leave(folder, ["table", "baselines", "controls", "gate"])
-    expected |= would_leave(folder, ["ranking"], "paths=48", f"targets={' '.join(record_plan.TARGETS)}")
+    expected |= would_leave(folder, ["ranking"], "paths=48", f"targets={' '.join(TARGETS)}")
     planned = {step["leaves"] for step in record_plan.by_value("smoke", [0]) if step["leaves"].endswith(".json")}
     planned = {file for file in planned if "/named-" not in file}  # tried, and of no goal
     others = {file for file in planned if "-split" in file}

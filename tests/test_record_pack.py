@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import record_pack
+from packing import PackFailed, wheels
 
 
 @pytest.mark.parametrize("again", ["-1", "49", "many"])
@@ -38,7 +39,7 @@ class TestWheels:
             asked.append(line[-1])
             return subprocess.CompletedProcess(line, 0, "", "")
 
-        monkeypatch.setattr(record_pack.subprocess, "run", run)
+        monkeypatch.setattr(wheels.subprocess, "run", run)
         return asked
 
     def names(self, folder: Path) -> list[str]:
@@ -49,13 +50,13 @@ class TestWheels:
     ) -> None:
         folder = tmp_path / "wheels"
         for there, count in ((["numpy"], 1), (["numpy"], 1), (["NumPy", "SciPy"], 2)):
-            record_pack.pack_wheels(folder, there)
+            wheels.pack_wheels(folder, there)
             assert len(fetched) == count
         assert self.names(folder) == []
-        record_pack.pack_wheels(folder, [])
+        wheels.pack_wheels(folder, [])
         assert self.names(folder) == ["numpy", "scipy"]
-        monkeypatch.setattr(record_pack, "requirements", lambda: ["scipy>=2"])
-        record_pack.pack_wheels(folder, [])
+        monkeypatch.setattr(wheels, "requirements", lambda: ["scipy>=2"])
+        wheels.pack_wheels(folder, [])
         assert fetched[3:] == ["scipy>=2"]
 
     def test_those_put_there_by_hand_are_taken_until_something_else_is_wanted(
@@ -64,11 +65,11 @@ class TestWheels:
         folder = tmp_path / "wheels"
         folder.mkdir()
         (folder / "own-1.0-py3-none-any.whl").touch()
-        record_pack.pack_wheels(folder, [])
-        record_pack.pack_wheels(folder, [])
+        wheels.pack_wheels(folder, [])
+        wheels.pack_wheels(folder, [])
         assert self.names(folder) == ["own"] and not fetched
         fetched.append("no network")
-        mend = f"no route to host.*: fill {folder} with wheels .*, remove {folder / record_pack.STAMP}, and run the"
-        with pytest.raises(record_pack.PackFailed, match=mend):
-            record_pack.pack_wheels(folder, ["numpy"])
+        mend = f"no route to host.*: fill {folder} with wheels .*, remove {folder / wheels.STAMP}, and run the"
+        with pytest.raises(PackFailed, match=mend):
+            wheels.pack_wheels(folder, ["numpy"])
         assert self.names(folder) == ["own"]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import record_plan
 from machine import PLACE
+from packing import grid
+from packing.steps import arm, can_run
 from record.leave import unfinished_work
 
 from imbnas import names
@@ -60,7 +62,7 @@ class TestPlan:
 
     def test_all_paths_on_all_targets_and_every_procedures_scores(self) -> None:
         own = self.own()
-        for target in record_plan.TARGETS:
+        for target in grid.TARGETS:
             paths = [name for name in own if name.startswith("path") and f"-{target}-s" in name]
             assert len(paths) == 48 + 6 and f"path-05-{target}-s1" in paths and f"path-47-{target}-s0" in paths
             scores = [name for name in own if name.startswith("scores") and f"-{target}-s" in name]
@@ -97,13 +99,13 @@ class TestPlan:
         assert order[-1].endswith("-s1") and order[-1].startswith("results/probes/")
 
     def test_unfinished_work_of_a_study_is_found_in_its_folder(self, tmp_path: Path) -> None:
-        arm = arm_called("paper")
-        own = work_folder(arm, 0, tmp_path / "results") / "training.safetensors"
-        other = work_folder(arm, 1, tmp_path / "results") / "training.safetensors"
+        studied = arm_called("paper")
+        own = work_folder(studied, 0, tmp_path / "results") / "training.safetensors"
+        other = work_folder(studied, 1, tmp_path / "results") / "training.safetensors"
         for file in (own, other):
             file.parent.mkdir(parents=True)
             file.write_text("weights")
-        assert unfinished_work(tmp_path, [record_plan.arm("paper", 0)]) == [own]
+        assert unfinished_work(tmp_path, [arm("paper", 0)]) == [own]
 
     def test_resnet32_is_trained_on_three_draws_of_the_images(self) -> None:
         """Published accuracies are held against their mean; every draw has a folder of its own."""
@@ -142,13 +144,13 @@ class TestPlan:
 
     def test_names_are_those_of_everywhere(self) -> None:
         """Targets in an order of their own; what is compared and adapted as Table 2 has it."""
-        assert sorted(record_plan.TARGETS) == sorted(names.TARGETS)
-        assert record_plan.ADAPTED == ("P1", "P2", "P3") and record_plan.COMPARED == ("control", "P1-random")
+        assert sorted(grid.TARGETS) == sorted(names.TARGETS)
+        assert grid.ADAPTED == ("P1", "P2", "P3") and grid.COMPARED == ("control", "P1-random")
 
     def test_stages_of_an_unwritten_chapter_are_left_out(self) -> None:
         written = {"command": ["-m", "papermill", "book/06-p0.ipynb"]}
-        assert record_plan.can_run(written)
-        assert not record_plan.can_run({"command": ["-m", "papermill", "book/99-unwritten.ipynb"]})
+        assert can_run(written)
+        assert not can_run({"command": ["-m", "papermill", "book/99-unwritten.ipynb"]})
 
     def test_the_trial_of_smoke_is_part_of_its_grid(self) -> None:
         assert not any(step["leaves"].startswith("trial") for step in record_plan.by_value("smoke", [0]))

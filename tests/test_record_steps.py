@@ -11,6 +11,8 @@ import pytest
 import record_plan
 import yaml
 from machine import Machine, leaving, only_part
+from packing.grid import Grid
+from packing.steps import chapter_step
 from record.slice import Slice
 from record.steps import bundle, joint_command
 
@@ -42,7 +44,7 @@ if any("bad" in values for values in lists):
 def stage(chapter: str = "ranking", **given: Any) -> dict[str, Any]:
     """A step that runs a chapter."""
     record = Path("results") / ("-".join(map(str, given.values())) + ".json")
-    return record_plan.chapter_step("p", chapter, record, "results", given, [], [])
+    return chapter_step("p", chapter, record, "results", given, [], [])
 
 
 def paths(count: int, **given: Any) -> list[dict[str, Any]]:
@@ -185,7 +187,7 @@ class TestBundle:
 
     def test_three_draws_of_the_images(self) -> None:
         """Each draw has a folder of its own, which the chapter finds by itself."""
-        draws = [record_plan.Grid("paper", split_seed=n).baseline(0, "resnet32-ce", "exp-0.01") for n in (0, 1, 2)]
+        draws = [Grid("paper", split_seed=n).baseline(0, "resnet32-ce", "exp-0.01") for n in (0, 1, 2)]
         assert bundle(draws, 6) == draws
         command = joint_command(draws)
         assert command[command.index("-y") + 1] == "split_seed: [0, 1, 2]" and "split_seed" not in command

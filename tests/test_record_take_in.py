@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import record_pack
 from machine import Machine, leaving
+from packing import PackFailed, data
 from record.files import pack, unpack
 from record.take_in import NEEDED, RunFailed, refuse_without
 
@@ -103,8 +103,8 @@ class TestData:
         pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), np.uint8)
         monkeypatch.setenv("IMBNAS_DATA", str(machine.pack.parent))
         np.savez(machine.pack.parent / "cifar10.npz", train_images=pixels)
-        monkeypatch.setattr(record_pack, "PART", 50_000)
-        card = record_pack.pack_data(machine.pack / "data", "cifar10")
+        monkeypatch.setattr(data, "PART", 50_000)
+        card = data.pack_data(machine.pack / "data", "cifar10")
         assert len(card["parts"]) == 3
         machine.plan(data={"cifar10.npz": card})
         return card
@@ -150,10 +150,10 @@ class TestData:
 
     def test_the_same_data_are_not_packed_twice(self, machine: Machine, packed: dict[str, Any]) -> None:
         before = {path.name: path.stat().st_mtime_ns for path in (machine.pack / "data").iterdir()}
-        assert record_pack.pack_data(machine.pack / "data", "cifar10") == packed
+        assert data.pack_data(machine.pack / "data", "cifar10") == packed
         assert {path.name: path.stat().st_mtime_ns for path in (machine.pack / "data").iterdir()} == before
 
     def test_missing_data_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("IMBNAS_DATA", str(tmp_path))
-        with pytest.raises(record_pack.PackFailed, match="cifar100.npz does not exist: put"):
-            record_pack.pack_data(tmp_path / "data", "cifar100")
+        with pytest.raises(PackFailed, match="cifar100.npz does not exist: put"):
+            data.pack_data(tmp_path / "data", "cifar100")

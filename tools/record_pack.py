@@ -9,49 +9,29 @@ What the project already has of these records, and unfinished work in runs/, goe
 """
 
 import argparse
-import hashlib
 import json
-import lzma
-import re
 import shutil
-import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import record.files
 import record_plan
+from packing import PackFailed
+from packing.data import pack_data
+from packing.wheels import THERE, pack_wheels
 from project import ROOT
 from record.files import partial, sha256, write
 from record.leave import results, unfinished_work
 from record.steps import Step
-from record.take_in import PLAN, plain_name
+from record.take_in import PLAN
 
 from imbnas import profiles
 from imbnas.data import BENCHMARKS
-from imbnas.data.sources import CIFAR, data_folder
+from imbnas.data.sources import CIFAR
 from imbnas.stages.ranking import COUNT
 
 CODE = ("imbnas", "profiles", "tools", "benchmarks")
-PART = 45_000_000  # bytes of a part of the data
-PYTHON = "3.12"
-STAMP = "wanted.sha256"  # beside the wheels: what they were fetched for
-PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 24, 17, 12, 5)] + ["manylinux2014_x86_64"]
-# What a stage imports, torch and torchvision apart; requirements.txt has their bounds.
-WANTED = ("scipy", "pandas", "matplotlib", "pyyaml", "safetensors", "jaxtyping", "papermill", "ipykernel")
-# What torch and torchvision bring with them.
-THERE = "filelock fsspec jinja2 markupsafe mpmath networkx numpy pillow setuptools sympy typing-extensions"
-# A natural image is predicted from the pixel to the left, three bytes back, and from the one above, a row of 32 back.
-FILTERS = [
-    {"id": lzma.FILTER_DELTA, "dist": 96},
-    {"id": lzma.FILTER_DELTA, "dist": 3},
-    {"id": lzma.FILTER_LZMA2, "preset": 0},
-]
-
-
-class PackFailed(ValueError):
-    """Something that the pack needs is missing; the message says how to mend it."""
 
 
 def pack_code(file: Path, steps: list[Step]) -> None:
@@ -80,83 +60,6 @@ def pack_taken(file: Path, steps: list[Step]) -> dict[str, str]:
     found = results(ROOT, steps)
     record.files.pack(file, ROOT, [*found, *unfinished_work(ROOT, steps)])
     return {str(path.relative_to(ROOT)): sha256(path) for path in found}
-
-
-def pack_data(folder: Path, name: str) -> dict[str, str | dict[str, str]]:
-    """One data file, compressed and cut into parts; parts of an earlier pack of the same file are kept."""
-    source = data_folder() / f"{name}.npz"
-    if not source.exists():
-        raise PackFailed(f"{source} does not exist: put {name}.npz there, or point IMBNAS_DATA at a folder that has it")
-    card = folder / f"{name}.json"
-    whole = sha256(source)
-    if card.exists():
-        kept = json.loads(card.read_text())
-        if kept["sha256"] == whole and all((folder / part).exists() for part in kept["parts"]):
-            return kept
-    folder.mkdir(exist_ok=True)
-    parts = {}
-    for number, block in enumerate(blocks(source)):
-        part = folder / f"{name}.npz.xz.{number}"
-        write(part, block)
-        parts[part.name] = sha256(part)
-    found = {"sha256": whole, "parts": parts}
-    write(card, json.dumps(found))
-    return found
-
-
-def blocks(source: Path) -> Iterator[bytes]:
-    """The file, compressed, `PART` bytes at a time."""
-    held = bytearray()
-    for compressed in compress(source):
-        held += compressed
-        while len(held) > PART:
-            yield bytes(held[:PART])
-            del held[:PART]
-    yield bytes(held)
-
-
-def compress(source: Path) -> Iterator[bytes]:
-    compressor = lzma.LZMACompressor(format=lzma.FORMAT_XZ, filters=FILTERS)
-    with open(source, "rb") as file:
-        while chunk := file.read(1 << 22):
-            yield compressor.compress(chunk)
-    yield compressor.flush()
-
-
-def requirements() -> list[str]:
-    """The lines of requirements.txt that a stage needs."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    wanted = [line.split("#")[0].strip() for line in lines]
-    return [line for line in wanted if plain_name(re.split(r"[<>=]", line)[0]) in WANTED]
-
-
-def pack_wheels(folder: Path, there: Iterable[str]) -> None:
-    """Fetch the wheels that the machine lacks; those that were put there by hand, or fetched for the same, stay."""
-    present, stamp = {plain_name(name) for name in there}, folder / STAMP
-    wanted = hashlib.sha256(json.dumps([PYTHON, requirements(), sorted(present)]).encode()).hexdigest()
-    if list(folder.glob("*.whl")):
-        if not stamp.exists():
-            write(stamp, wanted)
-        if stamp.read_text() == wanted:
-            return
-    shutil.rmtree(partial(folder), ignore_errors=True)
-    line = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    line += ["--dest", str(partial(folder))]
-    line += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", PYTHON]
-    line += [word for platform in PLATFORMS for word in ("--platform", platform)]
-    run = subprocess.run([*line, *requirements()], capture_output=True, text=True)
-    if run.returncode:
-        reason = run.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
-        mend = f"fill {folder} with wheels for Python {PYTHON} where there is a network, "
-        mend += f"remove {stamp}, " if stamp.exists() else ""
-        mend += "and run the same line again"
-        raise PackFailed(f"the wheels could not be fetched ({reason[0]}): {mend}")
-    for wheel in partial(folder).glob("*.whl"):
-        if plain_name(wheel.name.split("-")[0]) in present:
-            wheel.unlink()
-    write(partial(folder) / STAMP, wanted)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial(folder).replace(folder)
 
 
 def pack(

@@ -1,0 +1,5 @@
+"""What a record run's pack is made of: data in parts, wheels, and the steps of its plan."""
+
+
+class PackFailed(ValueError):
+    """Something that the pack needs is missing; the message says how to mend it."""
