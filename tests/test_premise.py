@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
+from imbnas.evidence.ceiling import ceiling, expected
 from imbnas.evidence.paths import retrained_paths
-from imbnas.evidence.premise import agreement, ceiling, expected, predicting, premise, tail_and_seed
+from imbnas.evidence.premise import agreement, predicting, premise, tail_and_seed
 from imbnas.statistics.bootstrap import bootstrap_draws
 from imbnas.statistics.correlation import partial_tau, tau_of
 from tests.test_quality import path_record, paths

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from imbnas.evidence.ceiling import ceiling
 from imbnas.evidence.paths import retrained_paths
-from imbnas.evidence.premise import ceiling, premise
+from imbnas.evidence.premise import premise
 from imbnas.evidence.quality import PAIRS, differences, quality
 from imbnas.evidence.spread import retrained_spread
 from imbnas.evidence.verdicts import (

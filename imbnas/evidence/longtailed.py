@@ -21,11 +21,12 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
+from imbnas.evidence.ceiling import ceiling
 from imbnas.evidence.domain import SPACE, domain, tail_and_domain
 from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.grid import leading, paths_are_ranked
 from imbnas.evidence.paths import ACCURACIES, good_on_balance, is_path, largest_allowed, retrained_paths
-from imbnas.evidence.premise import ceiling, predicting, premise, tail_and_seed, targets_of
+from imbnas.evidence.premise import predicting, premise, tail_and_seed, targets_of
 from imbnas.evidence.quality import crossed, differences, quality, repeatability
 from imbnas.evidence.spread import retrained_spread, scores_spread
 from imbnas.evidence.table2 import paired_differences, retrainings

@@ -6,12 +6,12 @@ paths is taken out.
 """
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 
+from imbnas.evidence.ceiling import if_alike
 from imbnas.evidence.paths import (
     ACCURACIES,
     FEWEST_PATHS,
@@ -23,11 +23,9 @@ from imbnas.evidence.paths import (
 )
 from imbnas.evidence.quality import FIGURES as JUDGED
 from imbnas.evidence.quality import REPEATS, judged
-from imbnas.evidence.spread import FEWEST_REPEATED
 from imbnas.evidence.table2 import targets_of
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
-from imbnas.statistics.correlation import partial_tau, spearman, tau_of
-from imbnas.statistics.intervals import pooled_sd, sd_interval
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.correlation import partial_tau, spearman
 
 FIGURES = ("tau", "spearman", "partial")
 BETWEEN = ("tau", "low", "high", "spearman", "spearman_low", "spearman_high", "partial", "partial_low", "partial_high")
@@ -111,18 +109,6 @@ def tail_and_seed(runs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["target", "paths", "tail", "seed", "difference", "low", "high", "alike"])
 
 
-def if_alike(runs: pd.DataFrame, target: str) -> float:
-    """The tau between one seed on balance and one on `target` if paths had the same true order on both.
-
-    From the spread between paths and the SD between seeds on either target, as if all were normal and the true
-    accuracies of one a straight line of the other's. NaN where a target has too few paths with two seeds.
-    """
-    tables = [by_seed(runs, name) for name in ("balance", target)]
-    if any(len(table) < FEWEST_PATHS or table.notna().sum(axis=1).gt(1).sum() < FEWEST_REPEATED for table in tables):
-        return float("nan")
-    return tau_of(math.prod(share(*spread_and_noise(table)[:2]) for table in tables) ** 0.5)
-
-
 def agreement(first: pd.Series, second: pd.Series, cost: pd.Series, repeats: int = REPEATS) -> dict[str, float]:
     """Tau, Spearman's correlation and the partial tau of two columns, with their intervals over rows."""
     values = np.column_stack([first, second, cost]).astype(float)
@@ -147,49 +133,3 @@ def three_figures(values: np.ndarray, draws: np.ndarray) -> dict[str, np.ndarray
         "spearman": spearman(values[:, 0][draws], values[:, 1][draws]),
         "partial": partial_tau(tau, first_cost, second_cost),
     }
-
-
-def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str, float | int | str]:
-    """How well two retrainings of the same paths agree: what no prediction can pass.
-
-    `tau` is measured on the paths that have two seeds, with its interval from ten of them on. `expected` follows from
-    the spread between paths and the SD between seeds, as if both were normal, and holds for all paths; its bounds
-    are those of the seed SD. `perfect` is the same for a ranking without any noise against one seed. NaN where there
-    are too few paths.
-    """
-    table = by_seed(runs, target, part)
-    repeated = table.iloc[:, :2].dropna() if table.shape[1] > 1 else table.iloc[:0]  # the seeds that most paths have
-    found = {"target": target, "part": part, "paths": len(table), "repeated": len(repeated)}
-    found |= dict.fromkeys(("tau", "low", "high", "expected", "expected_low", "expected_high", "perfect"), float("nan"))
-    if len(repeated) >= 2:
-        found["tau"] = tau_b(*repeated.to_numpy().T)
-    if len(repeated) >= FEWEST_PATHS:
-        drawn = bootstrap_taus(repeated.to_numpy(), bootstrap_draws(len(repeated), REPEATS))[0]
-        found["low"], found["high"] = percentiles(drawn)
-    if len(table) >= FEWEST_PATHS and len(repeated) >= FEWEST_REPEATED:
-        found |= expected(*spread_and_noise(table))
-    return found
-
-
-def by_seed(runs: pd.DataFrame, target: str, part: str = "overall") -> pd.DataFrame:
-    """Accuracies on a target, a row per path and a column per seed."""
-    return runs[runs.target == target].pivot(index="path", columns="seed", values=part)
-
-
-def spread_and_noise(table: pd.DataFrame) -> tuple[float, float, int]:
-    """The SD between paths in the first seed, the SD between seeds of one path, and its degrees of freedom."""
-    return float(table.iloc[:, 0].std(ddof=1)), *pooled_sd(row.dropna() for _, row in table.iterrows())
-
-
-def expected(spread: float, seed_sd: float, freedom: int) -> dict[str, float]:
-    """The ceiling that a spread between paths and a noise between seeds leave."""
-
-    low, high = sd_interval(seed_sd, freedom)
-    true = share(spread, seed_sd)
-    taus = {"expected": tau_of(true), "perfect": tau_of(true**0.5)}
-    return taus | {"expected_low": tau_of(share(spread, high)), "expected_high": tau_of(share(spread, low))}
-
-
-def share(spread: float, seed_sd: float) -> float:
-    """The part of the variance between paths that is not noise of the seed: how well two seeds correlate."""
-    return max(0.0, 1 - (seed_sd / spread) ** 2)

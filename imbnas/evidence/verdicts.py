@@ -182,7 +182,7 @@ def part_in_words(value: float | None, low: float | None, high: float | None, en
 
 
 def ceiling_in_words(found: Mapping[str, Any]) -> str:
-    """`premise.ceiling` as a sentence: how well two retrainings of the same paths agree."""
+    """`ceiling.ceiling` as a sentence: how well two retrainings of the same paths agree."""
     if math.isnan(found["expected"]):
         return f"On {found['target']} there are not enough paths with two seeds for a ceiling."
     measured = f"τ = {plain(found['tau'])} on the {found['repeated']} paths that have two seeds"
