@@ -20,7 +20,7 @@ from imbnas.revision import TRAINING, revision
 PROFILE = config.get("profile", "smoke")
 SETTINGS = yaml.safe_load(Path(f"profiles/{PROFILE}.yaml").read_text())
 SOURCE, DATA, SPACE = (config.get(k) or SETTINGS[k] for k in ("source", "target_data", "space"))
-DATA_SETS = Path(os.environ.get("IMBNAS_DATA", "data"))
+DATA_SETS = Path(os.environ.get("IMBNAS_DATA") or "data").expanduser()
 SEEDS = str(config.get("seeds", "0")).split()
 SPLIT = int(config.get("split_seed", 0))  # which images are drawn into the long tail
 OUT = config.get("out", "results")
@@ -66,7 +66,8 @@ CELLS = ["benchmark.py"]  # which cells there are, and what is published of them
 
 def there(data):
     """Where your own data lie: a path as it is, or in the folder of the data sets. A benchmark is known by its name."""
-    return next((place for place in (Path(data), DATA_SETS / data) if place.exists()), Path(data))
+    own = Path(data).expanduser()
+    return next((place for place in (own, DATA_SETS / own) if place.exists()), own)
 
 
 def files(*data):

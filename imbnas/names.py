@@ -40,7 +40,7 @@ def parse_target(text: str) -> tuple[str, float]:
     "balance" and "natural" (the data set's own counts) have the factor 1. ValueError for anything else, and for a
     factor that is not spelt as Python prints it ("exp-0.010"; 1 without a point): the name is that of records.
     """
-    kind, dash, number = text.partition("-")
+    kind, dash, number = str(text).partition("-")
     if kind in ("balance", "natural") and not dash:
         return kind, 1.0
     try:

@@ -87,9 +87,12 @@ def test_targets_are_parsed():
     assert parse_target("natural") == ("natural", 1.0)
 
 
-@pytest.mark.parametrize("text", ["exp", "exp-", "exp-x", "exp-nan", "exp-0", "exp-2", "balance-0.1", "pareto-0.1", ""])
+BAD = ["exp", "exp-", "exp-x", "exp-nan", "exp-0", "exp-2", "balance-0.1", "pareto-0.1", "", 0.01]
+
+
+@pytest.mark.parametrize("text", BAD)
 def test_bad_targets_are_refused(text):
-    with pytest.raises(ValueError, match="target|factor"):
+    with untyped(), pytest.raises(ValueError, match="target|factor"):
         parse_target(text)
 
 
@@ -240,6 +243,9 @@ def test_names_are_looked_for_in_the_data_folder_too(tmp_path, monkeypatch):
     assert load("mine.npz").class_names == ("a", "b", "c")
     monkeypatch.delenv("IMBNAS_DATA")
     assert sources.data_folder() == Path("data")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, root in (("~/mine.npz", None), ("mine.npz", "~")):
+        assert load(name, root=root).class_names == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ LAYOUT = "a data folder holds {train,test}/<class>/<image>"
 
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
     """`root`, else the environment variable IMBNAS_DATA, else ./data."""
-    return Path(root or os.environ.get("IMBNAS_DATA") or "data")
+    return Path(root or os.environ.get("IMBNAS_DATA") or "data").expanduser()
 
 
 def torchvision() -> ModuleType:
@@ -139,7 +139,8 @@ def load(name: str, root: str | os.PathLike[str] | None = None, download: bool =
         return _cifar(name, folder, download)
     if name in glyphs.SIZES:
         return glyphs.read_glyphs(name, folder / "cache")
-    for path in (Path(name), folder / name):
+    own = Path(name).expanduser()
+    for path in (own, folder / own):
         if path.is_dir():
             return read_folder(path)
         if path.is_file():
