@@ -40,6 +40,17 @@ def test_a_row_for_each_ranking_its_interval_and_the_lines_across() -> None:
     assert [p1.by_chance] * 2 in [list(line.get_xdata()) for line in right.lines]
 
 
+def test_super_networks_stand_below_their_mean() -> None:
+    scores = [scores_record("P1", UP), scores_record("P1", MIXED, seed=1)]
+    frame = quality([*paths(UP), *scores])
+    left, _right = figures.quality(frame, "exp-0.01")
+    names = [label.get_text() for label in left.get_yticklabels()]
+    assert names == ["P1", "multiply-adds", "parameters"]
+    first, second, mean = frame.tau.iloc[:3]
+    drawn = {line.get_marker(): list(line.get_xdata()) for line in left.lines[:3]}
+    assert (drawn["D"], drawn["o"]) == ([mean], [first, second]) and first != second
+
+
 def test_pairs_of_targets_and_their_lower_ceiling() -> None:
     runs = retrained_paths([*paths(UP, target="balance"), *paths(MIXED, target="exp-0.01")])
     table = premise(runs, 50)

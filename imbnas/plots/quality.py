@@ -14,9 +14,10 @@ SHORT = {"overall": "", "head": ", head", "middle": ", middle", "tail": ", tail"
 
 
 def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> list[Axes]:
-    """Tau of every ranking on one target, with its interval, and its top-5 regret.
+    """Tau of every ranking on one target, with its interval, and its top-5 regret: a row for each.
 
-    A dot is one seed, a diamond the mean over all; yardsticks, which have no seed, are hollow.
+    A dot is one seed; where there are several, a diamond with the interval is their mean, and they are small dots
+    below it. Yardsticks, which have no seed, are hollow.
 
     frame: `quality.quality`. The dashed line on the left is the `ceiling` where there is one, the dotted line on the
     right what five paths drawn blindly lose.
@@ -24,20 +25,23 @@ def quality(frame: pd.DataFrame, target: str, ceiling: float = float("nan")) -> 
     rows = frame[(frame.target == target) & frame.tau.notna()]
     if rows.empty:
         return [note(axes(1.4), MISSING)]
-    left, right = axes(1.4 + 0.34 * len(rows), 1, 2, sharey=True)
-    names = [called(row.procedure, row.seed) for row in rows.itertuples()]
-    for place, row in enumerate(rows.itertuples()):
+    rankings = [list(group.itertuples()) for _, group in rows.groupby("procedure", sort=False)]
+    left, right = axes(1.4 + 0.34 * len(rankings), 1, 2, sharey=True)
+    for place, (*seeds, row) in enumerate(rankings):
         colour, face = (BLUE, BLUE) if row.seed else (QUIET, "white")
         look = {"marker": "D" if row.seed == MEAN else "o", "color": colour, "markerfacecolor": face}
         left.plot([row.low, row.high], [place, place], color=colour, linewidth=1.8)
-        left.plot(row.tau, place, **look)
-        right.plot(row.regret, place, **look)
+        for ax, figure in ((left, "tau"), (right, "regret")):
+            ax.plot(getattr(row, figure), place, **look)
+            values = [getattr(seed, figure) for seed in seeds]
+            ax.plot(values, [place + 0.27] * len(values), "o", color=QUIET, markersize=3)
+    names = [row.procedure if seeds else called(row.procedure, row.seed) for *seeds, row in rankings]
     left.axvline(0, color=INK, linewidth=0.8)
     if not np.isnan(ceiling):
         left.axvline(ceiling, color=ORANGE, linewidth=1.6, linestyle="--", label="no mistake, one noisy seed")
     right.axvline(rows.by_chance.iloc[0], color=INK, linewidth=1.2, linestyle=":", label="five paths drawn blindly")
     left.figure.legend(loc="outside lower center", ncols=2)
-    left.set(xlabel="Kendall's τ", yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.5, -0.5))
+    left.set(xlabel="Kendall's τ", yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     right.set(xlabel="regret (points)")
     return [left, right]
 
