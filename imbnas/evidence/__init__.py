@@ -5,7 +5,7 @@
 | Which records does the book show, and do they belong together? | `grid`, `mixture` |
 | Which winners are better, and what does the paper claim of them? | `table2`, `paper`, `baselines`, `claims`, `power` |
 | Which scores rank paths as retraining does? | `paths`, `quality`, `spread`, `verdicts` |
-| Does accuracy on one target predict that on another? | `premise`, `ceiling`, `domain`, `longtailed` |
+| Does accuracy on one target predict that on another? | `premise`, `ceiling`, `repeated`, `domain`, `longtailed` |
 | Do scores agree with published accuracies? | `agreement`, `adapted`, `card` |
 | What moves scores, or errs with them? | `brief`, `probes`, `families` |
 | What do DARTS searches find? | `darts_study` |

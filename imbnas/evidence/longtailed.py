@@ -8,7 +8,8 @@ as `…-allowed.csv` among the paths that a search may choose and as `…-good.c
 `repeatability.csv` how alike two super-networks rank, `spread.csv` whether scores differ by more than chance,
 `crossed.csv` scores taken on another target, `premise.csv` one target against another, `predicting.csv` balanced
 accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `tail-and-seed.csv`
-whether the tail reorders paths more than that, `gaps.csv` the retrained winners of Table 2 one against another.
+whether the tail reorders paths more than that, `without-noise.csv` how two targets agree once that noise is taken out,
+`gaps.csv` the retrained winners of Table 2 one against another.
 `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
 """
 
@@ -28,6 +29,7 @@ from imbnas.evidence.grid import leading, paths_are_ranked
 from imbnas.evidence.paths import ACCURACIES, good_on_balance, is_path, largest_allowed, retrained_paths
 from imbnas.evidence.premise import predicting, premise, tail_and_seed, targets_of
 from imbnas.evidence.quality import crossed, differences, quality, repeatability
+from imbnas.evidence.repeated import without_noise
 from imbnas.evidence.spread import retrained_spread, scores_spread
 from imbnas.evidence.table2 import paired_differences, retrainings
 from imbnas.names import PROCEDURES
@@ -50,6 +52,7 @@ CONCLUSIONS = (
     "predicting.csv",
     "ceiling.csv",
     "tail-and-seed.csv",
+    "without-noise.csv",
     "gaps.csv",
     "domain.csv",
     "tail-and-domain.csv",
@@ -138,6 +141,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         predicting(found),
         ceilings(found),
         tail_and_seed(retrained_paths(found)),
+        without_noise(retrained_paths(found)),
         winners_gaps(leading(results).of("retrain")),
         domain(cells),
         tail_and_domain(cells),
