@@ -3,7 +3,8 @@
 | question | module |
 |---|---|
 | Which records does the book show, and do they belong together? | `grid`, `mixture` |
-| Which winners are better, and what does the paper claim of them? | `table2`, `paper`, `baselines`, `claims`, `power` |
+| Which winners are better, and what would it take to know? | `table2`, `again`, `baselines`, `power` |
+| What does the paper claim of them? | `paper`, `claims` |
 | Which scores rank paths as retraining does? | `paths`, `quality`, `spread`, `verdicts` |
 | Does accuracy on one target predict that on another? | `premise`, `ceiling`, `repeated`, `domain`, `longtailed` |
 | Do scores agree with published accuracies? | `agreement`, `adapted`, `card` |

@@ -9,7 +9,7 @@ as `…-allowed.csv` among the paths that a search may choose and as `…-good.c
 `crossed.csv` scores taken on another target, `premise.csv` one target against another, `predicting.csv` balanced
 accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `tail-and-seed.csv`
 whether the tail reorders paths more than that, `without-noise.csv` how two targets agree once that noise is taken out,
-`gaps.csv` the retrained winners of Table 2 one against another.
+`gaps.csv` the retrained winners of Table 2 one against another, `winners-again.csv` those with further seeds.
 `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
 """
 
@@ -22,6 +22,7 @@ from typing import Any
 import pandas as pd
 
 from imbnas import profiles, records
+from imbnas.evidence.again import winners_again
 from imbnas.evidence.ceiling import ceiling
 from imbnas.evidence.domain import SPACE, domain, tail_and_domain
 from imbnas.evidence.files import in_csv, refuse_arguments
@@ -54,6 +55,7 @@ CONCLUSIONS = (
     "tail-and-seed.csv",
     "without-noise.csv",
     "gaps.csv",
+    "winners-again.csv",
     "domain.csv",
     "tail-and-domain.csv",
 )
@@ -143,6 +145,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         tail_and_seed(retrained_paths(found)),
         without_noise(retrained_paths(found)),
         winners_gaps(leading(results).of("retrain")),
+        winners_again(leading(results).of("retrain")),
         domain(cells),
         tail_and_domain(cells),
     )
