@@ -283,6 +283,12 @@ class TestTheLeadingGrid:
         assert paths_are_ranked(Grid("laptop", Path(), found))
         assert not paths_are_ranked(Grid("laptop", Path(), found[2:]))
 
+    def test_its_seeds_are_those_of_the_table(self) -> None:
+        """Not those of a fixed path, nor the further ones of a winner that was retrained by its name."""
+        found = [record("P0"), record("largest", seed=1), record("path", seed=2), record("named-drw", seed=3)]
+        grid = Grid("laptop", Path("a-b") / "space", [one | {"stage": "retrain"} for one in found])
+        assert str(grid).endswith(", seeds 0, 1.")
+
     def test_the_fuller_folder_leads(self, tmp_path: Path) -> None:
         for folder, procedures in (("a-b", ("P0",)), ("c-d", ("P0", "P1"))):
             for p in procedures:

@@ -11,7 +11,7 @@ import pandas as pd
 from imbnas import profiles, records
 from imbnas.evidence.mixture import Seen
 from imbnas.evidence.paths import FEWEST_PATHS, is_path
-from imbnas.names import PROCEDURES, TARGETS
+from imbnas.names import PROCEDURES, ROWS, TARGETS
 
 LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
 HOW = "`make grid PROFILE=laptop` writes them, about two hours a seed on two cores"
@@ -26,8 +26,8 @@ class Grid:
     found: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def __str__(self) -> str:
-        """Where the numbers come from, as a sentence in Markdown, with the seeds of the retrained winners."""
-        winners = [record for record in self.of("retrain") if record["config"]["procedure"] != "path"]
+        """Where the numbers come from, as a sentence in Markdown, with the seeds of the table that is shown."""
+        winners = [record for record in self.of("retrain") if record["config"]["procedure"] in ROWS]
         return self.sentence("seed", winners)
 
     def sentence(self, each: str = "", found: Iterable[Mapping[str, Any]] = ()) -> str:
