@@ -28,9 +28,10 @@ GRID = $(PY) tools/grid.py profile=$(PROFILE) seeds="$(SEEDS)" \
 book: $(READY)  ## execute copies of the chapters and build the book: _build/html/index.html
 	$(PY) tools/chapters.py book
 
-chapters: $(READY)  ## renew tables and the numbers in the prose, execute the chapters, write their outputs back (ONLY=06: one)
+chapters: $(READY)  ## renew tables, the card and the numbers in the prose, execute the chapters, write their outputs back (ONLY=06: one)
 	$(PY) -m ruff format --quiet book
 	for tables in longtailed agreement adapted brief probes darts_study; do $(PY) -m imbnas.evidence.$$tables || exit 1; done
+	$(PY) -m imbnas.evidence.card laptop
 	$(PY) tools/prose.py
 	$(PY) tools/chapters.py rewrite $(ONLY)
 
