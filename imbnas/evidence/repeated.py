@@ -1,11 +1,10 @@
 """Is the tail's order of the paths another one, once the noise of the seed is taken out? From paths retrained twice."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from imbnas.evidence.ceiling import by_seed
 from imbnas.evidence.paths import FEWEST_PATHS
 from imbnas.evidence.quality import REPEATS
 from imbnas.evidence.table2 import targets_of
@@ -49,21 +48,18 @@ def trained_twice(runs: pd.DataFrame, target: str) -> pd.DataFrame | None:
 
     The seeds are the first two that either target has; None where one has a single seed.
     """
-    wide, columns = runs.pivot(index="path", columns=["target", "seed"], values="overall"), []
-    for name in ("balance", target):
-        seeds = sorted(runs.seed[runs.target == name].unique())[:2]
-        if len(seeds) < 2:
-            return None
-        columns += [wide[name, seed] for seed in seeds]
+    tables = [by_seed(runs, name).iloc[:, :2] for name in ("balance", target)]
+    if any(table.shape[1] < 2 for table in tables):
+        return None
     size = np.log(runs.groupby("path").macs.first().astype(float))
-    return pd.concat([*columns, size], axis=1).dropna()
+    return pd.concat([*tables, size], axis=1).dropna()
 
 
 def figures(table: pd.DataFrame, draws: np.ndarray) -> dict[str, np.ndarray]:
     """`FIGURES` for every draw of rows of `trained_twice`."""
     values = table.to_numpy()
-    tau = {pair: bootstrap_taus(values[:, pair], draws)[0] for pair in itertools.combinations(range(4), 2)}
-    within, across = (tau[0, 1] + tau[2, 3]) / 2, (tau[0, 3] + tau[1, 2]) / 2
+    pairs = ((0, 1), (2, 3)), ((0, 3), (1, 2))
+    within, across = (sum(bootstrap_taus(values[:, pair], draws)[0] for pair in two) / 2 for two in pairs)
     drawn = values[draws] - values[draws].mean(axis=1, keepdims=True)
     four, size = drawn[..., :4], drawn[..., 4:]
     with np.errstate(invalid="ignore", divide="ignore"):
