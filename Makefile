@@ -3,11 +3,12 @@
 # Python 3.11 or newer is all that must be there. One that already satisfies requirements.txt (an active
 # environment, say) is used as it is; otherwise .venv is made, and made anew when requirements.txt changes.
 
-NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python)
-BASE := $(firstword $(foreach python,$(or $(PYTHON),python3 python3.13 python3.12 python3.11),$(shell $(python) $(NEW_ENOUGH))))
+NEW_ENOUGH = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+NAMES = $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11)
+BASE := $(shell for python in $(NAMES); do "$$python" $(NEW_ENOUGH) && echo "$$python" && break; done)
 $(if $(BASE),,$(error imbnas needs Python 3.11 or newer and found none. Install one, or name it: make PYTHON=/path/to/python3))
 
-PY := $(shell $(BASE) tools/fits.py && echo $(BASE) || echo .venv/bin/python)
+PY := $(shell "$(BASE)" tools/fits.py && echo '"$(BASE)"' || echo .venv/bin/python)
 READY := $(if $(filter .venv/%,$(PY)),.venv/ready)
 export IMBNAS_DATA ?= $(CURDIR)/data
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -57,12 +58,12 @@ record-pack: PROFILE = paper
 record-pack: SEEDS = 0 1 2
 record-pack: OTHER_SPACE = macro-w32-4-4-4
 record-pack: $(READY)  ## pack code, wheels, data and the script that runs there: DIR=runs/record
-	$(PY) tools/record_pack.py $(or $(DIR),$(error name the folder, make $@ DIR=…)) \
+	$(PY) tools/record_pack.py "$(or $(DIR),$(error name the folder, make $@ DIR=…))" \
 	    --profile $(PROFILE) --seeds "$(SEEDS)" --other-space "$(OTHER_SPACE)" --has "$(HAS)" \
 	    $(if $(PATHS),--paths $(PATHS)) $(if $(AGAIN),--again $(AGAIN))
 
 record-merge: $(READY)  ## take back what a slice left: DIR is the folder that run.py was given
-	$(PY) tools/record_merge.py $(or $(DIR),$(error name the folder, make $@ DIR=…))
+	$(PY) tools/record_merge.py "$(or $(DIR),$(error name the folder, make $@ DIR=…))"
 
 bench: $(READY)  ## speed beside the plain way
 	$(PY) -m benchmarks
@@ -77,7 +78,7 @@ clean:
 
 .venv/ready: requirements.txt
 	@echo "Setting up .venv from requirements.txt: once, a minute or more."
-	$(BASE) -m venv --clear .venv
+	"$(BASE)" -m venv --clear .venv
 	.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements.txt
 	.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

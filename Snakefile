@@ -6,7 +6,6 @@
 # 12 adapted searches and 16 retrainings. Goals beside the default: baselines, controls, gate, ranking, premise; and of
 # no profile: validity, brief, truth, darts, landscape.
 import json
-import os
 import re
 import shlex
 import sys
@@ -15,12 +14,12 @@ from pathlib import Path
 import yaml
 
 from imbnas import lines, names
+from imbnas.places import own_data, record_name
 from imbnas.revision import TRAINING, revision
 
 PROFILE = config.get("profile", "smoke")
 SETTINGS = yaml.safe_load(Path(f"profiles/{PROFILE}.yaml").read_text())
 SOURCE, DATA, SPACE = (config.get(k) or SETTINGS[k] for k in ("source", "target_data", "space"))
-DATA_SETS = Path(os.environ.get("IMBNAS_DATA") or "data").expanduser()
 SEEDS = str(config.get("seeds", "0")).split()
 SPLIT = int(config.get("split_seed", 0))  # which images are drawn into the long tail
 OUT = config.get("out", "results")
@@ -38,18 +37,19 @@ RANKED_ON = ASKED or ["exp-0.01"]
 ON_SOURCE = names.ON_SOURCE
 SCORED = [procedure for procedure in names.SCORED if procedure not in ON_SOURCE]
 
-SOURCE_NAME, DATA_NAME = (Path(data).name.removesuffix(".npz") for data in (SOURCE, DATA))
-PLACE = f"{PROFILE}/{SOURCE_NAME}-{DATA_NAME}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")
+PLACE = f"{PROFILE}/{record_name(SOURCE)}-{record_name(DATA)}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")
 RECORDS = f"{OUT}/{PLACE}"
 RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept when a job fails
 CHAPTER = {stage: f"book/{name}.ipynb" for stage, name in lines.CHAPTER.items()}
 GIVEN = {"profile": PROFILE, "source": SOURCE, "target_data": DATA, "space": SPACE, "split_seed": SPLIT, "out": OUT}
 GRID = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in GIVEN.items())
-RUN = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output {GRID}"
+PYTHON = shlex.quote(sys.executable)
+PAPERMILL = f"OMP_NUM_THREADS={{threads}} {PYTHON} -m papermill --no-progress-bar --log-output"
+RUN = f"{PAPERMILL} {GRID}"
 # the executed chapter, its log, and, where it fails, its one message
 END = (
     f" {{params.nb}} {{log.nb:q}} > {{log.text:q}} 2>&1"
-    f" || {{{{ {sys.executable} tools/why.py {{log.text:q}}; exit 1; }}}}"
+    f" || {{{{ {PYTHON} tools/why.py {{log.text:q}}; exit 1; }}}}"
 )
 
 
@@ -64,15 +64,9 @@ def code(*modules, beside=()):
 CELLS = ["benchmark.py"]  # which cells there are, and what is published of them
 
 
-def there(data):
-    """Where your own data lie: a path as it is, or in the folder of the data sets. A benchmark is known by its name."""
-    own = Path(data).expanduser()
-    return next((place for place in (own, DATA_SETS / own) if place.exists()), own)
-
-
 def files(*data):
     """Data sets that are files: when one changes, what was made of it is made again."""
-    return [str(file) for file in map(there, data) if file.is_file()]
+    return [str(file) for file in map(own_data, data) if file and file.is_file()]
 
 
 def settings(*names, data=()):
@@ -83,7 +77,7 @@ def settings(*names, data=()):
 
 def state(data):
     """A data set's name; of a folder of images also where it is, how many files it has, and when the last one changed."""
-    if not (folder := there(data)).is_dir():
+    if not (folder := own_data(data)) or not folder.is_dir():
         return data
     changed = [file.stat().st_mtime for file in folder.rglob("*") if file.is_file()]
     return [str(folder.resolve()), len(changed), max(changed, default=0)]
@@ -115,7 +109,7 @@ rule table:
 rule table_2:
     input: expand("{r}/retrain-{p}-{t}-s{s}.json", r=RECORDS, p=PROCEDURES, t=TARGETS, s=SEEDS)
     output: f"{RECORDS}/table-2.csv"
-    shell: "{sys.executable} -m imbnas.evidence.table2 {RECORDS:q} {output:q}"
+    shell: "{PYTHON} -m imbnas.evidence.table2 {RECORDS:q} {output:q}"
 
 
 rule baselines:
@@ -297,7 +291,7 @@ VALIDITY = yaml.safe_load(Path("profiles/studies/validity.yaml").read_text())
 STUDY_RUNS = str(Path(OUT).parent / "runs")
 HOMES = {"validity": "arms", "brief": "brief", "sources": "sources"}  # folder of the records, and the arms' kind
 HOME = {arm: home for home, kind in HOMES.items() for arm in VALIDITY[kind]}
-STUDY = f"OMP_NUM_THREADS={{threads}} {sys.executable} -m papermill --no-progress-bar --log-output -p out {shlex.quote(OUT)}"
+STUDY = f"{PAPERMILL} -p out {shlex.quote(OUT)}"
 
 
 rule validity:

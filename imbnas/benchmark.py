@@ -16,6 +16,7 @@ import torch
 from torch import Generator
 
 from imbnas.space import CellSpace
+from imbnas.space.base import check_whole
 from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
 from imbnas.statistics.regret import expected_regret
 
@@ -28,22 +29,23 @@ FEWEST_CELLS = 10
 Scores = Mapping[str, float] | pd.Series
 
 
-def nasbench201(file: Path = TABLE) -> pd.DataFrame:
+def nasbench201(file: Path | str = TABLE) -> pd.DataFrame:
     """The published table: 15,625 rows indexed by the printed architecture, top-1 test accuracy in percent.
 
     Columns `cifar10`, `cifar100`, `imagenet16_120` (200 epochs) and the same with `_12_epochs`; origin,
     licence and noise are in the data card beside the file. Raises ValueError when it is missing or damaged.
     """
-    return _read(file).copy()
+    return _read(Path(file)).copy()
 
 
-def longtailed(file: Path = LONGTAILED) -> pd.DataFrame:
+def longtailed(file: Path | str = LONGTAILED) -> pd.DataFrame:
     """This project's own table: one row for each retraining of a path of the fixed set on a (long-tailed) target.
 
     Accuracies in percent on the balanced test set: `overall`, `many`, `medium`, `few`, `head`, `middle`, `tail`;
     every column, the noise and the licence are in the data card beside the file. ValueError when there is no table,
     which lies in the repository, not in an installed package, or when the file is another one or cut short.
     """
+    file = Path(file)
     if not file.is_file():
         raise ValueError(
             f"there is no table {file.name} in {file.parent}: it comes with the repository, not with the installed "
@@ -147,6 +149,7 @@ def ranking(
     Raises ValueError that names it for an unknown or malformed architecture, a missing truth, NaN, fewer than
     ten cells, scores or truths that are all equal, and a `top`, `confidence` or `repeats` that can't be.
     """
+    check_whole(1, top=top, repeats=repeats)
     pairs = _paired([scores], truth, above)
     regret = expected_regret(*pairs.T, top)
     taus = bootstrap_taus(pairs, bootstrap_draws(len(pairs), repeats, generator))[0]
@@ -164,6 +167,7 @@ def difference(
     generator: Generator | None = None,
 ) -> Difference:
     """The tau of `first` minus that of `second`, on the same cells, resampled together; see `ranking`."""
+    check_whole(1, repeats=repeats)
     rows = _paired([first, second], truth, above)
     taus = bootstrap_taus(rows, bootstrap_draws(len(rows), repeats, generator))
     gap = tau_b(rows[:, 0], rows[:, 2]) - tau_b(rows[:, 1], rows[:, 2])

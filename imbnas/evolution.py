@@ -232,6 +232,8 @@ class _Run:
             attempts = dict(state["attempts"])
             history = [Generation(**generation) for generation in state["history"]]
             told = sum(sum(generation.children.values()) for generation in history)
+            if odd := [value for value in scored.values() if not math.isfinite(value)]:
+                raise ValueError(f"a score is {odd[0]}")
             if len(scored) != told + len(scored.keys() & children.keys()):
                 raise ValueError(f"{len(scored)} scores for {told} paths of {len(history)} generations")
             data = bytearray(base64.b64decode(state["generator"]))

@@ -84,7 +84,7 @@ def device_name(device: torch.device) -> str:
 def processor() -> str:
     """The model of the processor, where the system tells, or its architecture."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -103,7 +103,7 @@ def refuse_unwritable(path: Path, config: Any) -> None:
     So it is where the folder can't be made or written, and where a damaged record, or one of other data, is in the way.
     """
     folder = path.parent
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if os.path.exists(place))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = "is a file" if not there.is_dir() else "can't be written"
         raise RecordError(
@@ -163,10 +163,12 @@ def read_one(path: Path | str, made_by: str = "") -> dict[str, Any]:
     made_by: the line that writes the record, where the caller knows it.
     """
     try:
-        record = json.loads(Path(path).read_text())
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         mend = f"`{made_by}` writes it" if made_by else "run the stage that writes it (make grid-plan lists them)"
         raise RecordError(f"no record {path}: {mend}") from None
+    except OSError as error:
+        raise RecordError(f"{path} can't be read ({error.strerror}): name a record, a file that may be read") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecordError(f"{path} is damaged ({error}): delete it and run its stage again") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:

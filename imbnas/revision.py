@@ -17,7 +17,7 @@ def revision(*parts: str) -> str:
     """Six hexadecimal digits of the modules and packages named, by default of all that decide a result."""
     digest = hashlib.sha256()
     for file in sorted(file for part in parts or COMPUTING for file in modules(LIBRARY / part)):
-        digest.update(meaning(file.read_text()).encode())
+        digest.update(meaning(file.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()[:6]
 
 

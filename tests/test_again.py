@@ -27,6 +27,7 @@ def test_the_gap_is_between_further_seeds_alone() -> None:
     assert row.p == pytest.approx(2 * stats.t.sf(abs(row.again) / error, freedom))
     half = stats.t.ppf(0.975, freedom) * error
     assert (row.low, row.high) == pytest.approx((row.again - half, row.again + half))
+    assert row.seed_sd == pytest.approx(math.sqrt(sum(squares) * 3 / 2))  # variances of as many seeds: their mean
 
 
 def test_the_seed_of_the_table_is_not_counted_again() -> None:

@@ -67,6 +67,13 @@ def test_normalising_leaves_the_images_alone():
     assert torch.equal(dataset.train_images, before)
 
 
+def test_normalising_leaves_images_of_float32_alone():
+    images = torch.full((1, 3, 8, 8), 255.0).contiguous(memory_format=torch.channels_last)
+    with untyped():
+        normalise(images, MEAN, STD)
+    assert images.eq(255).all()
+
+
 @given(count=st.integers(1, 40), batch_size=st.integers(1, 50), seed=st.integers(0, 1000))
 @settings(max_examples=40)
 def test_every_epoch_holds_every_image_once(count, batch_size, seed):

@@ -19,12 +19,14 @@ from imbnas.benchmark import (
     difference,
     distinct,
     kendall,
+    longtailed,
     naive_rankings,
     nasbench201,
     ranking,
     stratified,
 )
 from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from tests.untyped import untyped
 
 ALL_SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
 DATASETS = ["cifar10", "cifar100", "imagenet16_120"]
@@ -250,6 +252,22 @@ def test_rankings_that_ask_for_the_impossible_are_refused():
             difference(some(), some() ** 2, **asked)
 
 
+@pytest.mark.parametrize(("name", "value"), [("top", 2.5), ("repeats", 10.5)])
+def test_what_is_counted_is_a_whole_number(name, value):
+    with untyped(), pytest.raises(ValueError, match=f"^{name} is {value}: expected a whole number from 1"):
+        ranking(some(), **{name: value})
+    if name == "repeats":
+        with untyped(), pytest.raises(ValueError, match=f"^{name} is {value}: expected a whole number from 1"):
+            difference(some(), some() ** 2, repeats=value)
+
+
+def test_a_tables_file_may_be_a_text():
+    assert nasbench201(str(TABLE)).equals(nasbench201())
+    for read in (nasbench201, longtailed):
+        with untyped(), pytest.raises(ValueError, match="nowhere.csv"):
+            read("/nonexistent/nowhere.csv")
+
+
 def test_an_interval_needs_nearly_all_of_its_draws() -> None:
     """Of 1000 draws a tail holds 25 for 95 %, and 50 for 90 %: so many may be without a value."""
     values = np.arange(1000.0)
@@ -257,6 +275,8 @@ def test_an_interval_needs_nearly_all_of_its_draws() -> None:
         holes = np.where(values < lost, np.nan, values)
         assert np.isfinite(percentiles(holes, confidence)).tolist() == [kept] * 2
     assert np.isnan(percentiles(np.full(3, np.nan))).all()
+    with pytest.raises(ValueError, match="0 bootstrap values; expected at least one"):
+        percentiles(np.array([]))
 
 
 def test_draws_of_nothing_are_refused() -> None:

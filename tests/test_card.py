@@ -85,6 +85,14 @@ def test_a_gate_with_nothing_to_rank_has_no_bounds_of_tau():
     assert found == {"ratio": 0, "tau_low": None, "tau_high": None, "ratio_low": 0, "ratio_high": 0}
 
 
+@pytest.mark.parametrize("percent", [0.0, 100.0])
+def test_a_gate_of_paths_all_right_or_all_wrong_has_no_bounds(percent):
+    names = ["ratio", "tau_low", "tau_high", "ratio_low", "ratio_high"]
+    found = bounds(gate_record([percent] * 12, [percent] * 12))
+    assert list(found) == names == list(bounds(gate_record([50.0] * 12, [50.0] * 12)))
+    assert set(found.values()) == {None}
+
+
 def test_without_records_there_are_no_figures(tmp_path):
     profile = profiles.load("laptop")
     assert validity(profile, tmp_path) is None and signal(profile, tmp_path) is None

@@ -86,6 +86,16 @@ class TestBatch:
         batch(given, fake_stage(seen), procedure=procedure)
         assert seen == [(t, p) for t in ("balance", "exp-0.1") for p in ("P0", "P1")]
 
+    def test_an_option_without_a_value_is_refused(self) -> None:
+        """`-y "procedure: []"` would run nothing, and look like success."""
+        seen: list[tuple[str, str]] = []
+        with pytest.raises(ValueError, match=r"procedure is \[\]; expected one value, or a list of at least one"):
+            batch(GIVEN | {"procedure": seen}, fake_stage(seen), procedure=seen)
+        for given in ({"arm": "a", "seed": []}, {"arm": [], "seed": 0}):
+            with pytest.raises(ValueError, match=r"(arm|seed) is \[\]; expected"):
+                study(given, fake_stage(seen), **given)
+        assert seen == []
+
     def test_unfinished_ends_cleanly(self, capsys: pytest.CaptureFixture[str]) -> None:
         def stage(run) -> dict[str, Any]:
             raise Unfinished("stopped after 3 of 9 steps")

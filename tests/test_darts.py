@@ -122,6 +122,8 @@ def test_bad_input_is_refused_by_name():
         check_halves(torch.tensor([1, 3, 4]), torch.tensor([4, 3, 9]))
     with pytest.raises(ValueError, match="share 24 images"):
         search(SuperNet(CELL, 3, generator()), DATA, (PARTS[0], PARTS[0]), TINY, generator())
+    with pytest.raises(ValueError, match="index is of 0 images; expected at least one"):
+        halves(DATA.train_labels, torch.arange(0), generator())
     with pytest.raises(ValueError, match=r"alpha has shape \(5, 5\); cell1-c4-n1 needs \(6, 5\)"):
         discretise(CELL, torch.zeros(5, 5))
     with pytest.raises(ValueError, match="not finite"):
@@ -156,8 +158,10 @@ def test_a_darts_recipe_refuses_by_name_what_it_cannot_search_by(entry, value):
 
 def test_a_warm_up_to_the_end_is_refused():
     assert run(replace(TINY, warmup=5)).images == 6 * 8 + 8
+    net = SuperNet(CELL, 3, generator())
     with pytest.raises(ValueError, match="warmup is 6 of 6 turns: alpha would never move"):
-        run(replace(TINY, warmup=6))
+        search(net, DATA, PARTS, replace(TINY, warmup=6, skip_dropout=0.5), generator(1))
+    assert not any(module._forward_hooks for module in net.modules())
 
 
 def test_a_cure_that_counts_turns_needs_a_recipe_that_does():
@@ -246,6 +250,10 @@ def test_second_order_without_a_step_is_first_order():
     under_way, training, validation = small_search()
     direct = first_order(validation, under_way.weights, under_way.alpha)
     assert torch.allclose(second_order(training, validation, under_way.weights, under_way.alpha, 0.0), direct)
+
+
+def test_what_is_linear_has_no_curvature():
+    assert dominant_eigenvalue(lambda a: (2 * a).sum(), torch.zeros(3), generator()) == 0
 
 
 def test_power_iteration_finds_the_largest_eigenvalue():
@@ -384,6 +392,18 @@ def test_a_checkpoint_of_another_search_is_refused(tmp_path):
     with pytest.raises(ValueError, match="search.safetensors belongs to another precision"):
         run(precision="bf16", checkpoint=file)
     assert run(checkpoint=str(file)).losses == found.losses
+
+
+def test_a_checkpoint_of_other_images_is_refused_and_the_network_left_alone(tmp_path):
+    """As many images in both halves, then fewer in one."""
+    file = tmp_path / "search.safetensors"
+    run(checkpoint=file)
+    for parts in (PARTS[::-1], (PARTS[0], PARTS[1][1:])):
+        net = SuperNet(CELL, 3, generator(9))
+        before = copy.deepcopy(net.state_dict())
+        with pytest.raises(ValueError, match="search.safetensors belongs to another training set"):
+            search(net, DATA, parts, TINY, generator(1), checkpoint=file)
+        assert all(map(torch.equal, before.values(), net.state_dict().values()))
 
 
 def test_skip_dropout_loses_whole_images_and_keeps_the_mean():

@@ -1,6 +1,7 @@
 """What the DARTS study found: read back from records, with means, gaps and distances worked out by hand."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,16 @@ def test_cells_are_judged_by_what_is_published() -> None:
     half = stats.t.ppf(0.975, 1) * abs(found.accuracy[0] - found.accuracy[1]) / 2
     assert arm.seeds == 2 and arm.accuracy == pytest.approx(found.accuracy.mean())
     assert (arm.high - arm.low) / 2 == pytest.approx(half) and arm.minutes == 2
+
+
+def test_an_arm_that_the_study_no_longer_has_stands_last(tmp_path: Path) -> None:
+    for arm, seed in (("b-gone", 0), ("a-gone", 1), ("second-order", 0), ("first-order", 1), ("first-order", 0)):
+        told = record(arm, seed, SKIPS)
+        records.write(tmp_path / f"{arm}-s{seed}.json", "darts", told["config"], told["results"], told["cost"])
+    found = darts_study.cells(darts_study.read(tmp_path))
+    assert list(zip(found.arm, found.seed, strict=True)) == [
+        ("first-order", 0), ("first-order", 1), ("second-order", 0), ("a-gone", 1), ("b-gone", 0)
+    ]  # fmt: skip
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -164,6 +164,8 @@ IMAGES, LABELS = torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1,
     [
         (IMAGES.float(), LABELS, r"test_images are torch.float32 \[4, 3, 8, 8\].*expected images of 0 to 255, uint8"),
         (IMAGES[:, :1], LABELS, r"uint8 \[4, 1, 8, 8\].*uint8 \[N, 3, H, W\]"),
+        (torch.zeros(4, 3, 8, 16, dtype=torch.uint8), LABELS, r"square images, uint8 \[N, 3, H, H\]"),
+        (torch.zeros(4, 3, 16, 16, dtype=torch.uint8), LABELS, "8 pixels a side, test_images 16: expected equal"),
         (IMAGES, LABELS[:3], r"int64 \[3\].*each of the 4 images"),
         (IMAGES, LABELS.float(), r"test_labels torch.float32.*int64 \[N\]"),
         (IMAGES, LABELS + 1, "labels from 0 to 1, but they go from 1 to 2"),
@@ -316,6 +318,16 @@ class Trap:
 
     def __reduce__(self):
         return (open, (str(self.path), "w"))
+
+
+def test_an_npz_packed_in_no_known_way_is_named(tmp_path):
+    """Bytes 8 and 10 of a zip's local and central headers say how a file is packed; 99 is none."""
+    path = Path(save(tmp_path / "mine.npz"))
+    data = bytearray(path.read_bytes())
+    data[8] = data[data.index(b"PK\x01\x02") + 10] = 99
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"mine\.npz is damaged.*make it again"):
+        load(str(path))
 
 
 def test_nothing_is_unpickled(tmp_path):
@@ -484,3 +496,19 @@ def test_a_folder_without_the_layout_is_refused(tmp_path):
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
     with pytest.raises(DataError, match="'cifar11'.*cifar10, cifar100, glyphs10, glyphs100"):
         load("cifar11", root=tmp_path)
+
+
+def test_a_photograph_that_lies_on_its_side_is_read_upright(tmp_path):
+    """Orientation 6 of EXIF: turn by a quarter, clockwise, to see it as it was taken."""
+    lying = np.zeros((8, 8, 3), np.uint8)
+    lying[:, :4] = 255  # left is bright: upright, the upper half is
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for part in ("train", "test"):
+        (tmp_path / part / "one").mkdir(parents=True)
+        Image.fromarray(lying).save(tmp_path / part / "one" / "a.png", exif=exif)
+        (tmp_path / part / "two").mkdir()
+        Image.fromarray(lying).save(tmp_path / part / "two" / "a.png")
+    turned, plain = load(str(tmp_path)).train_images
+    assert turned[:, :4].min() == 255 and turned[:, 4:].max() == 0
+    assert plain[:, :, :4].min() == 255 and plain[:, :, 4:].max() == 0

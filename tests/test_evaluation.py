@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from imbnas.evaluation import Plan, accuracy, confusion, features, rank, ridge, ridge_predict
-from imbnas.models import BatchNorm, SuperNet
+from imbnas.models import BatchNorm, SubNet, SuperNet, use_batch_statistics
 from imbnas.space import CellSpace, MacroSpace
 
 SPACES = [CellSpace(4, 2, 1), CellSpace(4, 1, 3), MacroSpace(4, (2, 1, 1))]
@@ -138,6 +138,13 @@ def test_single_precision_is_not_called_double():
         rank(net, [(3,) * 6], [images], [images], torch.tensor([0, 1]), "float64")
 
 
+def test_double_precision_scores_in_double_precision():
+    net, images = SuperNet(CellSpace(4, 1, 1), 3, torch.Generator().manual_seed(1)).double(), drawn(8, 3, 16, 16)
+    labels, path = torch.arange(8) % 3, (3,) * 6
+    loss = F.cross_entropy(net.eval()(images, path), labels)
+    assert rank(net, [path], [], [images], labels, "float64").loss == pytest.approx([float(loss.detach())], rel=1e-13)
+
+
 def test_equal_computations_are_done_once():
     """Two paths that differ on the last edge alone share all but that edge, the sum and what follows."""
     space = CellSpace(4, 1, 3)
@@ -191,6 +198,14 @@ def test_confusion_and_groups_by_hand():
     assert accuracy(counts, [500] * 4).few is None
 
 
+def test_predicting_leaves_the_network_in_its_mode():
+    net = SubNet(CellSpace(4, 1, 1), (3,) * 6, 3).train()
+    use_batch_statistics(net.backbone.stages)
+    before = [(module.training, getattr(module, "mode", None)) for module in net.modules()]
+    confusion(net, [drawn(4, 3, 16, 16).float()], torch.tensor([0, 1, 2, 0]), 3)
+    assert [(module.training, getattr(module, "mode", None)) for module in net.modules()] == before
+
+
 @pytest.mark.parametrize(
     ("predicted", "labels", "words"),
     [
@@ -213,6 +228,7 @@ def test_answers_that_no_matrix_can_count_are_refused(predicted, labels, words):
     [
         ([[2, 0, 0], [0, 0, 0], [1, 0, 1]], [9, 9, 9], "class 1 has no test image"),
         ([[0, 0], [0, 0]], [9, 9], "class 0 has no test image"),
+        ([[5]], [9], "counts are of 1 classes; expected at least two"),
         ([[1, 0], [0, 1]], [9], "1 training counts for 2 classes; expected one per class"),
         ([[1, 0], [0, 1]], [9, 9, 9], "3 training counts for 2 classes"),
     ],
@@ -274,3 +290,34 @@ def test_ridge_against_the_normal_equations():
 def test_ridge_refuses_labels_and_weights_of_other_classes(labels, weights, words):
     with pytest.raises(ValueError, match=words):
         ridge(drawn(4, 3), torch.tensor(labels), 4, weights)
+
+
+def test_batches_that_can_be_read_once_score_as_a_list():
+    net = SuperNet(SPACES[0], 5, torch.Generator().manual_seed(0)).double()
+    paths = [SPACES[0].sample(torch.Generator().manual_seed(s)) for s in range(3)]
+    statistics, validation, labels = [drawn(4, 3, 8, 8)], [drawn(6, 3, 8, 8, seed=1)], torch.arange(6) % 5
+    once = rank(net, paths, iter(statistics), iter(validation), labels, "float64")
+    assert once == rank(net, paths, statistics, validation, labels, "float64")
+
+
+def test_a_network_that_is_not_finite_has_no_accuracy():
+    """Its answer would be class 0 for every image, which a test set rewards."""
+    net = SuperNet(SPACES[0], 5, torch.Generator().manual_seed(0))
+    path, images, labels = SPACES[0].sample(torch.Generator()), drawn(6, 3, 8, 8).float(), torch.zeros(6).long()
+    with torch.no_grad():
+        net.classifier.bias.fill_(float("nan"))
+    with pytest.raises(ValueError, match="1 of 1 losses are not finite"):
+        rank(net, [path], [images], [images], labels)
+    with pytest.raises(ValueError, match="some logits are not finite"):
+        confusion(Always(float("nan")), [images], labels, 5)
+
+
+class Always(torch.nn.Module):
+    """One number as every logit."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(images), 5), self.value)

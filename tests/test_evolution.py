@@ -244,6 +244,7 @@ DAMAGES = {
     "another space's path": lambda state: state["scored"][0][0].append(0),
     "no path": lambda state: state["scored"][0].__setitem__(0, 7),
     "no score": lambda state: state["scored"][0].__setitem__(1, None),
+    "a score of NaN": lambda state: state["scored"][0].__setitem__(1, math.nan),
     "a score is lost": lambda state: state["scored"].pop(0),
     "half a generation": lambda state: state["history"][0].pop("best"),
     "another kind": lambda state: state.update(settings=[1]),

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import record_plan
 from packing.grid import TARGETS
@@ -240,6 +241,25 @@ def test_records_of_another_folder_of_the_same_name_are_not_taken_for_its_own(tm
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
     assert "search-P1-natural-s0.json is of a/mine, and b/mine is asked for" in refused.stderr
     assert planned(folder, "targets=natural", "target_data=a/mine")["supernet"] == 1
+
+
+@pytest.mark.parametrize(("code", "left"), [("file.write_text('{}')", True), ("raise OSError('full')", False)])
+def test_a_project_and_an_environment_with_spaces_in_their_paths(code: str, left: bool, tmp_path: Path) -> None:
+    """By a chapter that computes nothing; where it fails, its one message is found, too."""
+    folder, python = project(tmp_path / "my copy"), Path(sys.executable)
+    (tmp_path / "my env").symlink_to(python.parents[1])
+    python = tmp_path / "my env" / python.parent.name / python.name
+    chapter = folder / "book" / "05-search.ipynb"
+    notebook = nbformat.read(chapter, as_version=4)
+    (given,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    file = "from pathlib import Path\nfile = Path(out) / 'search' / 'true-landscape.json'\n"
+    notebook.cells = [given, nbformat.v4.new_code_cell(f"{file}file.parent.mkdir(parents=True, exist_ok=True)\n{code}")]
+    nbformat.write(notebook, chapter)
+    command = ["make", f"PYTHON={python}", "grid", "GOALS=landscape", "OUT=my results", "AT_ONCE=1"]
+    run = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
+    said = run.stdout + run.stderr
+    assert ((folder / "my results/search/true-landscape.json").exists(), run.returncode == 0) == (left, left), said
+    assert left or "landscape: " in said and "OSError: full" in said
 
 
 def test_every_spelling_of_a_target_that_the_library_knows_is_planned(tmp_path: Path) -> None:

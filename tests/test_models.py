@@ -200,6 +200,14 @@ def test_same_seed_same_weights_and_fresh_classifier_leaves_the_backbone():
     assert all(torch.equal(a, b) for a, b in backbones)
 
 
+def test_a_fresh_classifier_is_of_the_networks_precision():
+    net, single = (SuperNet(CellSpace(4, 1, 1), 3, generator(5)) for _ in range(2))
+    net.double().reset_classifier(8, generator(6))
+    single.reset_classifier(8, generator(6))
+    assert net(images(), (3,) * 6).dtype == torch.float64
+    assert torch.equal(net.classifier.weight, single.classifier.weight.double())
+
+
 def test_bad_selections_are_refused_by_name():
     net = SuperNet(CellSpace(4, 1, 1), 3)
     with pytest.raises(ValueError, match="expected 6"):
@@ -237,7 +245,7 @@ def test_average_pooling_is_torchs_own_forwards_and_backwards(size):
     x = torch.randn(3, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     ours = AveragePool()(x)
     plain = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-    assert torch.allclose(ours, plain, atol=1e-12)
+    assert torch.allclose(ours, plain, rtol=0, atol=1e-14)
     weights = torch.arange(ours.numel(), dtype=torch.float64).reshape(ours.shape)
     (mine,), (theirs,) = (torch.autograd.grad((y * weights).sum(), x) for y in (ours, plain))
     assert torch.allclose(mine, theirs, atol=1e-9)

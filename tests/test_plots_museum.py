@@ -55,3 +55,10 @@ def test_a_panel_says_how_far_two_rankings_agree() -> None:
     axes = museum.agreement(panels, ["across", "across"], "score")
     axes[0].figure.canvas.draw()
     assert [ax.get_title(loc="left") for ax in axes] == ["the same: τ = 1.00", "the reverse: τ = −1.00"]
+
+
+def test_an_odd_number_of_panels_leaves_the_last_place_empty() -> None:
+    values = pd.Series([1.0, 2, 3], list("abc"))
+    shown = museum.agreement({name: (values, values) for name in "xyz"}, ["", "", "across"], "up")
+    assert len(shown) == 3 and shown[-1].get_xlabel() == "across"
+    assert [ax.axison for ax in shown[0].figure.axes] == [True, True, True, False]

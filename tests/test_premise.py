@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from imbnas.evidence.ceiling import ceiling, expected
+from imbnas.evidence.ceiling import ceiling, expected, if_alike
 from imbnas.evidence.paths import retrained_paths
 from imbnas.evidence.premise import agreement, predicting, premise, tail_and_seed
 from imbnas.statistics.bootstrap import bootstrap_draws
@@ -106,6 +106,20 @@ class TestCeiling:
         seeds = true[:, None] + rng.normal(0, 0.5, (3000, 2))
         assert kendalltau(*seeds.T).statistic == pytest.approx(expected(1.0, 0.5, 6)["expected"], abs=0.03)
 
+    def test_if_alike_with_the_noise_of_other_paths(self) -> None:
+        """Spreads of 10 and 20, noises of 6 and 12 from paths elsewhere: shares of 0.64 on both targets."""
+        z = np.array([-1.0, 1.0] * 6) * math.sqrt(11 / 12)  # a standard deviation of one
+        once = [*paths(list(50 + 10 * z), target="balance"), *paths(list(50 + 20 * z))]
+        assert math.isnan(if_alike(retrained_paths(once), "exp-0.01"))
+        twice = [
+            path_record(number, 50 + sign * noise / math.sqrt(2), seed=seed, target=target)
+            for target, noise in (("balance", 6), ("exp-0.01", 12))
+            for seed, sign in ((0, 1), (1, -1))
+            for number in range(12)
+        ]
+        found = if_alike(retrained_paths(once), "exp-0.01", noise=retrained_paths(twice))
+        assert found == pytest.approx(2 / math.pi * math.asin(0.64))
+
     def test_few_repeated_paths_have_a_tau_but_no_interval(self) -> None:
         again = [path_record(number, UP[number] + 0.5, seed=1) for number in range(6)]
         found = ceiling(retrained_paths([*paths(UP), *again]), "exp-0.01")
@@ -115,6 +129,12 @@ class TestCeiling:
     def test_no_second_seed_no_ceiling(self) -> None:
         found = ceiling(retrained_paths(paths(UP)), "exp-0.01")
         assert found["repeated"] == 0 and math.isnan(found["tau"]) and math.isnan(found["expected"])
+
+    def test_paths_that_all_tie_have_none(self) -> None:
+        tied = [path_record(number, 50.0, seed=seed) for number in range(12) for seed in (0, 1)]
+        found = ceiling(retrained_paths(tied), "exp-0.01")
+        assert (found["paths"], found["repeated"]) == (12, 12)
+        assert all(math.isnan(found[name]) for name in ("tau", "expected", "expected_low", "expected_high", "perfect"))
 
     def test_ten_repeated_paths_have_an_interval(self) -> None:
         again = [path_record(number, UP[number] + (-1) ** number, seed=1) for number in range(12)]

@@ -143,6 +143,14 @@ def test_on_its_own_source_p1_is_held_against_p0() -> None:
     assert found.change["multiply-adds"] == pytest.approx(-1 - size)
 
 
+def test_what_is_no_probe_has_no_row() -> None:
+    """The stage accepts every procedure with every variant; a table is of those that were asked for."""
+    config = {name: record(TRUTH["cifar10"])["config"][name] for name in ("arm", "seed")}
+    study = [{"config": config, "results": {"moments": [{"accuracy": TRUTH["cifar10"].to_dict()}]}}]
+    told = [record(TRUTH["cifar10"], procedure="P2", variant="on-cifar10")]
+    assert probes.on_the_source(study, told).empty and probes.table(told).empty and probes.account(study, told).empty
+
+
 def test_every_variant_is_a_named_probe() -> None:
     assert {variant for _, _, variant, _ in probes.PROBES} == set(variants())
     assert all(arm_called(arm) for arm, *_ in probes.PROBES)

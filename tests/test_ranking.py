@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from imbnas import records, stages
-from imbnas.names import SCORED
+from imbnas.names import ON_SOURCE, SCORED
 from imbnas.profiles import Scoring
 from imbnas.space import CellSpace, MacroSpace, digits
 from imbnas.stages import ranking
@@ -84,6 +84,8 @@ def test_every_procedure_scores_the_same_paths_and_shares_its_searchs_adaptation
     assert found["P0"]["config"]["data"] == one.source and found["control"]["config"]["data"] == one.target_data
     assert found["P1"]["config"]["recipe"] == searched["config"]["recipe"]
     assert found["P1"]["config"]["scoring"]["images"] is None
+    held_out = len(load_target(one.target_data, one.target, 0, torch.device("cpu")).split.validation)
+    assert {r["results"]["images"] for p, r in found.items() if p not in ON_SOURCE} == {held_out}
     tracked, frozen = found["P0-tracked"]["config"], found["P1-frozen"]["config"]
     assert tracked == found["P0"]["config"] | {"procedure": "P0-tracked", "statistics": "tracked"}
     assert frozen == found["P1"]["config"] | {"procedure": "P1-frozen", "statistics": "source"}

@@ -144,6 +144,12 @@ class TestMerge:
             tar.add(file, name)
         (out / "slice.json").write_text(json.dumps({"parts": cut(out / "all.tar", out)}))
 
+    @pytest.mark.parametrize("text", ["", "[]", "1", "{}", '{"parts": []}', '{"parts": null}'])
+    def test_a_list_of_parts_that_is_none_is_damaged(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "slice.json").write_text(text)
+        with pytest.raises(record_merge.MergeFailed, match="slice.json is damaged .*: copy the slice again"):
+            record_merge.merge(tmp_path, tmp_path)
+
     def test_one_message_and_no_traceback(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     ) -> None:

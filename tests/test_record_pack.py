@@ -5,20 +5,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fits
 import pytest
 import record_pack
 from packing import PackFailed, wheels
 
 
-@pytest.mark.parametrize("again", ["-1", "49", "many"])
-def test_a_number_of_paths_that_cannot_be_is_refused(
-    again: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [(f"--again={odd}", f"'{odd}' is not how many of the 48 paths get a second seed") for odd in ("-1", "49", "many")]
+    + [(f"--paths={odd}", f"'{odd}' is not how many of the 48 paths are retrained") for odd in ("0", "49", "²")]
+    + [(f"--seeds={odd}", f"'{odd}' are not whole numbers with spaces between") for odd in ("0, 1", "1 ²", "")],
+)
+def test_a_number_that_cannot_be_is_refused(
+    option: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["record_pack.py", str(tmp_path / "pack"), f"--again={again}"])
+    monkeypatch.setattr(sys, "argv", ["record_pack.py", str(tmp_path / "pack"), option])
     monkeypatch.setattr(record_pack, "pack", lambda *_: "packed")
     with pytest.raises(SystemExit):
         record_pack.main()
-    assert f"argument --again: '{again}' is not how many of the 48 paths get a second" in capsys.readouterr().err
+    assert f"argument {option.partition('=')[0]}: {told}" in capsys.readouterr().err
+
+
+def test_wheels_are_wanted_whatever_their_bounds_and_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "requirements.txt").write_text("SciPy~=1.13  # statistics\nruff>=0.15\npandas != 2.3\n# end\n")
+    monkeypatch.setattr(fits, "REQUIREMENTS", tmp_path / "requirements.txt")
+    assert wheels.requirements() == ["SciPy~=1.13", "pandas != 2.3"]
 
 
 class TestWheels:

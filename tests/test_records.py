@@ -131,6 +131,28 @@ def test_a_folder_that_can_not_be_written_is_told_before(tmp_path, monkeypatch):
         records.refuse_unwritable(tmp_path / "new" / "a.json", {})
 
 
+def test_a_folder_that_may_not_be_searched_is_told_before(tmp_path, monkeypatch):
+    locked, stat = tmp_path / "locked", os.stat
+    locked.mkdir()
+
+    def refusing(path, **options):
+        if locked in Path(path).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)  # whoever runs the tests may search everywhere
+    monkeypatch.setattr(os, "access", lambda place, mode: place != locked)
+    with pytest.raises(records.RecordError, match=f"records go to {locked}/results, but {locked} can't be written"):
+        records.refuse_unwritable(locked / "results" / "a.json", {})
+
+
+def test_what_is_no_file_is_no_record(tmp_path):
+    (tmp_path / "file").write_text("{}")
+    for place, why in ((tmp_path / "file" / "x.json", "Not a directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(records.RecordError, match=f"^{place} can't be read .{why}.: name a record"):
+            records.read_one(place)
+
+
 def test_curves_are_csv(tmp_path):
     records.write_curves(tmp_path / "c.csv", [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 1 / 3}])
     assert (tmp_path / "c.csv").read_text() == "step,loss\n1,0.5\n2,0.333333\n"

@@ -1,6 +1,9 @@
 """The name of the code: it follows what the code does, and neither its comments nor its layout."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from imbnas import revision
@@ -31,6 +34,21 @@ def test_the_name_is_the_same_in_every_version_of_python() -> None:
     )
 
 
+def test_the_name_does_not_hang_on_the_locale() -> None:
+    """The sources hold τ and α, which ASCII can't read."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", "from imbnas.revision import revision; print(revision())"],
+            env=os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": utf8},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for utf8 in ("0", "1")
+    ]
+    assert told[0] == told[1]
+
+
 def imported(file: Path) -> set[Path]:
     """The library's files that a file of it imports, by name."""
     found = set()
@@ -54,6 +72,7 @@ def test_what_a_stage_imports_counts_unless_it_only_names_or_writes() -> None:
         "files.py",
         "lines.py",
         "names.py",
+        "places.py",
         "records.py",
         "revision.py",
         "__init__.py",

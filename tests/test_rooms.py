@@ -36,7 +36,7 @@ def test_arrows_never_close_a_circle() -> None:
 def test_rooms_know_nothing_of_what_is_above_them() -> None:
     found = arrows()
     assert found["files"] == found["typed"] == found["space"] == found["statistics"] == found["names"] == set()
-    assert found["data"] <= {"files", "names"}
+    assert found["data"] <= {"files", "names", "places"}
     assert found["losses"] <= {"data"} and found["models"] <= {"space"} and found["evolution"] <= {"space"}
     for room in ("training", "adaptation", "evaluation", "darts"):
         assert not found[room] & {"records", "stages", "evidence", "plots"}, room

@@ -122,6 +122,9 @@ def test_malformed_cells_are_refused_by_name(text, fault):
     [
         ("|skip| / |skip|", "has 2 stages: expected 3"),
         ("|skip| / |skip|conv3x3| / |skip|", "has 1 layers: expected 3"),
+        ("skip / |skip|conv3x3| / |skip|skip|skip|", "stage 'skip': expected bars around it"),
+        ("|skip| / |skip|conv3x3 / |skip|skip|skip|", "expected bars around it"),
+        ("| / |skip|conv3x3| / |skip|skip|skip|", "expected bars around it"),
         ("|skip| / |skip|conv7x7| / |skip|skip|skip|", "unknown operation 'conv7x7'"),
     ],
 )

@@ -7,6 +7,7 @@ import re
 import statistics
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,14 +18,16 @@ from scipy.stats import kendalltau
 from imbnas import profiles, records, stages
 from imbnas.evidence.paths import retrained_paths
 from imbnas.models import ResNet32
-from imbnas.space import CellSpace, parse_space
+from imbnas.space import CellSpace, MacroSpace, parse_space
 from imbnas.stages import run as of_run
 from imbnas.stages.clock import Clock
-from imbnas.stages.draws import named_generator, random_paths
+from imbnas.stages.draws import distinct_paths, named_generator, random_paths
 from imbnas.stages.gate import figures
+from imbnas.stages.ranking import drawn_paths
 from imbnas.stages.retrain import retrain_config, train_and_test
+from imbnas.stages.run import Run, work_root
 from imbnas.stages.search import Kept, search_config
-from imbnas.stages.validity import arms, disjoint_paths, sample_cells
+from imbnas.stages.validity import arm_called, arms, disjoint_paths, sample_cells, work_folder
 from imbnas.training import load_tensors, save_tensors
 from tests.tiny import run
 
@@ -138,6 +141,31 @@ def test_the_gate_draws_as_many_paths_as_it_is_asked_for():
         random_paths(parse_space("macro-w32-1-1-1"), 65)
 
 
+def test_a_space_whose_living_paths_run_out_is_refused():
+    """Of the 64 paths only the three that end in two equal layers of 0 to 2 are alive here."""
+
+    class Living(MacroSpace):
+        def sample(self, generator: torch.Generator) -> tuple[int, ...]:
+            return (0, *[int(torch.randint(3, (), generator=generator))] * 2)
+
+    space, generator = Living(width=32, layers=(1, 1, 1)), torch.Generator().manual_seed(0)
+    assert set(distinct_paths(space, 3, generator)) == {(0, 0, 0), (0, 1, 1), (0, 2, 2)}
+    for refused in (lambda: random_paths(space, 4), lambda: drawn_paths(space)):
+        with pytest.raises(ValueError, match="10,000 random draws in a row brought none beside the 3 found.*: ask for"):
+            refused()
+
+
+def test_unfinished_work_lies_beside_the_records_however_their_folder_is_named(tmp_path, monkeypatch):
+    (tmp_path / "results").mkdir()
+    monkeypatch.chdir(tmp_path / "results")
+    for out in (".", "a/..", f"{tmp_path}/results", "../results", "b/../../results"):
+        kept = [Run("smoke", out=out).work_file({}, "supernet", split="a").parents[2], work_root(Path(out)) / "smoke"]
+        assert [folder.resolve() for folder in kept] == [tmp_path / "runs" / "smoke"] * 2, out
+        assert work_folder(arm_called("constant"), 0, Path(out)).resolve().parent == tmp_path / "runs" / "validity"
+    monkeypatch.chdir(tmp_path)
+    assert Run("smoke", out="results").work_file({}, "supernet", split="a").parts[:2] == ("runs", "smoke")
+
+
 def test_the_gate_judges_agreement_and_spread(tmp_path, tiny):
     one = run(tmp_path)
     stages.supernet(one)
@@ -167,6 +195,13 @@ def test_a_gate_with_nothing_to_rank_is_not_passed():
     found = figures([[1.0] * 4, [1.0] * 4], [1.0, 2, 3, 4], [1, 2, 3, 4], 100)
     assert found["tau_between_seeds"] is None
     assert not found["rankings_agree"] and not found["paths_differ"]
+
+
+@pytest.mark.parametrize("percent", [0.0, 100.0])
+def test_paths_that_are_all_right_or_all_wrong_do_not_differ(percent):
+    """No spread at all, and a binomial error of zero: twice nothing is no more than nothing."""
+    found = figures([[percent] * 4, [percent] * 4], [1.0, 2, 3, 4], [1, 2, 3, 4], 100)
+    assert found["spread"] == found["binomial_error"] == 0 and found["paths_differ"] is False
 
 
 def test_equal_winners_share_one_retraining(tmp_path, tiny):

@@ -229,6 +229,15 @@ def test_the_landscape_record(tmp_path: Path) -> None:
     json.dumps(record)
 
 
+@pytest.mark.parametrize(("asked", "name"), [((1, 2), "repeats"), ((2, 1), "noisy_repeats")])
+def test_a_landscape_without_a_spread_is_refused_before_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[int, int], name: str
+) -> None:
+    monkeypatch.setattr(import_module("imbnas.stages.landscape"), "repeat", lambda *given: pytest.fail("it runs"))
+    with pytest.raises(ValueError, match=f"^{name} is 1: expected a whole number from 2"):
+        landscape(*asked, str(tmp_path))
+
+
 def test_the_summary_of_two_runs() -> None:
     runs = repeat("random search", published("cifar10"), 2, Budget(paths=50))
     kept = summary(runs, every=10)

@@ -1,10 +1,13 @@
 """The tools behind make: chapters are run beside the committed ones, bad input gets one clear line."""
 
 import argparse
+import fcntl
 import os
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import nbformat
@@ -63,6 +66,10 @@ def test_settings_of_the_grid_are_checked() -> None:
     for text, complaint in {
         "sedes=0": "is none of",
         "seeds=one": "not whole numbers",
+        "seeds=²": "seeds '²' are not whole numbers with spaces between",
+        "seeds= ": "not whole numbers",
+        "paths=²": "paths '²' is not how many of the 48 paths",
+        "paths=0": "is not how many",
         "profile=tiny": "there is no profile 'tiny'",
         "split_seed=first": "is not a whole number",
         "targets=exp-0.1 exp-1.5": "1.5",
@@ -122,6 +129,34 @@ def test_a_plan_takes_old_records_as_a_run_does(fresh: Path, monkeypatch: pytest
     assert plan == [*run, "--dry-run"]
 
 
+def test_what_the_grid_did_not_make_keeps_its_age(fresh: Path) -> None:
+    results = Path("results")
+    (results / "notes.txt").write_text("mine")
+    (results / "nothing.json").symlink_to("nowhere.json")
+    os.utime(results / "notes.txt", (1, 1))
+    grid.take_records_as_they_are(results)
+    assert (results / "notes.txt").stat().st_mtime == 1 and fresh.stat().st_mtime > 1
+
+
+def test_beside_another_grid_records_keep_their_age(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = Path(".snakemake/grid.lock")
+    lock.parent.mkdir()
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert grid.main() == 1
+    assert "Another grid is running" in capsys.readouterr().err and fresh.stat().st_mtime == 1
+
+
+def test_make_takes_a_python_whose_path_has_a_space(tmp_path: Path) -> None:
+    python = Path(sys.executable)
+    (tmp_path / "my env").symlink_to(python.parents[1])
+    python = tmp_path / "my env" / python.parent.name / python.name
+    for goal in ("which-python", "bench"):
+        command = ["make", "--dry-run", f"PYTHON={python}", goal]
+        run = subprocess.run(command, cwd=grid.ROOT, capture_output=True, text=True)
+        assert run.returncode == 0 and str(python) in shlex.split(run.stdout), run.stdout + run.stderr
+
+
 def test_a_lock_that_cannot_be_lifted_says_why(
     fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,7 +171,7 @@ def test_a_lock_that_cannot_be_lifted_says_why(
 
 
 def test_the_plan_of_the_grid_needs_no_torch() -> None:
-    code = "import sys; from imbnas import lines, names, revision; sys.exit('torch' in sys.modules)"
+    code = "import sys; from imbnas import lines, names, places, revision; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -144,6 +179,13 @@ def test_an_environment_fits_or_does_not() -> None:
     assert fits.satisfied("pytest>=1")
     assert not fits.satisfied("pytest>=999")
     assert not fits.satisfied("a-package-that-nobody-has>=1")
+
+
+@pytest.mark.parametrize(("bound", "fit"), [("1", True), ("999", False)])
+def test_requirements_may_have_comments(bound: str, fit: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "requirements.txt").write_text(f"# tests\n\npytest >= {bound}  # runs them\n  # no more\n")
+    monkeypatch.setattr(fits, "REQUIREMENTS", tmp_path / "requirements.txt")
+    assert fits.fits() is fit
 
 
 def test_a_plot_gets_a_palette_and_a_photograph_keeps_its_colours(tmp_path: Path) -> None:
@@ -175,3 +217,17 @@ def test_a_tool_is_called_as_its_docstring_says(words: tuple[str, ...], status: 
     bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     run = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True)
     assert run.returncode == status and said in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("w -- TARGETDATA=/mine SEEDS=0\\ 1", "the Makefile knows no variable TARGETDATA: did you mean TARGET_DATA?"),
+        (" -- seeds=0", "the Makefile knows no variable seeds: did you mean SEEDS?"),
+        (" -- PROFILE=laptop SEEDS=0\\ 1 AT_ONCE=2", ""),
+        ("", ""),
+    ],
+)
+def test_a_variable_that_the_makefile_does_not_know_is_refused(flags: str, words: str) -> None:
+    with pytest.raises(SystemExit, match=re.escape(words)) if words else nullcontext():
+        grid.refuse_unknown_variables(flags)

@@ -1,5 +1,7 @@
 """The one loop: schedules, what a step may move, checkpoints and resume, the stop on a loss that is not finite."""
 
+import copy
+import fcntl
 import math
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from imbnas.data import Batches, Dataset
 from imbnas.models import SuperNet
 from imbnas.space import CellSpace
 from imbnas.training import NotFinite, PathSampler, Recipe, Unfinished, fit, load_tensors, save_tensors, sgd
+from imbnas.training.alone import Wait, alone
 
 SPACE = CellSpace(4, 1, 1)
 
@@ -275,6 +278,61 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     for other in (replace(recipe, length=4), replace(recipe, rate=0.1)):
         with pytest.raises(ValueError, match="training.safetensors belongs to another recipe: delete it, or give"):
             run(other, checkpoint=file)
+
+
+def test_equal_recipes_are_one(tmp_path):
+    file, recipe = tmp_path / "x.safetensors", Recipe(2, 0.05, unit="steps", milestones=(1,))
+    _, log = run(recipe, checkpoint=file)
+    assert (same := replace(recipe, length=2.0, milestones=(1.0,), nesterov=0)) == recipe
+    assert run(same, checkpoint=file)[1] == log
+
+
+def test_a_checkpoint_of_other_images_is_refused_and_the_network_left_alone(tmp_path):
+    """As many images, of the same size; then as many labels."""
+    file, recipe, data = tmp_path / "x.safetensors", Recipe(2, 0.05, unit="steps"), toy()
+
+    def train(net, data, size=16):
+        batches = Batches(data, torch.arange(40), size, torch.Generator().manual_seed(3))
+        return fit(net, lambda x: net(x, (3,) * 6), batches, recipe, checkpoint=file)
+
+    log = train(SuperNet(SPACE, 3), data)
+    assert train(SuperNet(SPACE, 3), data) == log
+    inverted = replace(data, train_images=255 - data.train_images)
+    relabelled = replace(data, train_labels=data.train_labels.flip(0))
+    for other, size, words in (
+        (inverted, 16, "x.safetensors belongs to another training set: delete it"),
+        (relabelled, 16, "x.safetensors belongs to another training set"),
+        (data, 20, r"\[40, 16, 1\], this one has \[40, 20, 1\]"),
+    ):
+        net = SuperNet(SPACE, 3)
+        before = copy.deepcopy(net.state_dict())
+        with pytest.raises(ValueError, match=words):
+            train(net, other, size)
+        assert all(map(torch.equal, before.values(), net.state_dict().values()))
+
+
+def test_parameters_of_another_network_are_refused_before_the_first_step():
+    net, sampler, batches = prepared()
+    steps, recipe, strange = [], Recipe(2, 0.1, unit="steps"), list(nn.Linear(2, 2).parameters())
+    for parameters, count in ((strange, "2 of 2"), ([*net.classifier.parameters(), *strange], "2 of 4")):
+        with pytest.raises(ValueError, match=f"{count} parameters are not the network's; expected its own alone"):
+            fit(net, lambda x: net(x, sampler()), batches, recipe, parameters=parameters, on_step=steps.append)
+    assert not steps
+
+
+def test_a_deadline_ends_the_wait_for_another_training(tmp_path):
+    """Which is told once; another process holds the lock, then another thread."""
+    file, said, recipe = tmp_path / "x.safetensors", [], Recipe(2, 0.05, unit="steps")
+    options = {"checkpoint": file, "report": said.append}
+    with (tmp_path / ".x.safetensors.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Unfinished, match="another training still has the checkpoint .*x.safetensors"):
+            run(recipe, deadline=time.monotonic() + 0.3, **options)
+    assert said == [f"waiting for another training, which has the checkpoint {file}"] and not file.exists()
+    with alone(Wait(file, None, None)), pytest.raises(Unfinished, match="another training still has"):
+        run(recipe, deadline=time.monotonic() + 0.3, **options)
+    run(recipe, **options)
+    assert file.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,17 @@
 """Exit with 0 when the Python that runs this file satisfies requirements.txt, else with 1."""
 
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
+
+
+def required() -> list[str]:
+    """The lines of requirements.txt without their comments."""
+    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in REQUIREMENTS.read_text().splitlines()]
+    return list(filter(None, lines))
 
 
 def satisfied(text: str) -> bool:
@@ -20,9 +27,8 @@ def satisfied(text: str) -> bool:
 
 def fits() -> bool:
     """Whether every line of requirements.txt is satisfied; no packaging means that nothing is."""
-    lines = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.startswith("#")]
     try:
-        return all(satisfied(line) for line in lines)
+        return all(map(satisfied, required()))
     except ImportError:
         return False
 

@@ -7,9 +7,13 @@ grid lives, the lock is lifted and the same line goes on.
 """
 
 import argparse
+import contextlib
+import difflib
 import fcntl
 import importlib.util
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,11 +25,21 @@ from typing import Any
 
 import yaml
 from project import ROOT
+from record.numbers import whole, wholes
+
+from imbnas.places import own_data, record_name
 
 PROFILES = ROOT / "profiles"
 KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out", "targets", "paths", "again")
 GOALS = ("table", "baselines", "controls", "gate", "ranking", "premise")  # rules of the Snakefile
 GOALS += ("validity", "brief", "truth", "darts", "landscape")  # those that belong to no profile
+NUMBERS = {
+    "seeds": wholes("seeds '{}' are not whole numbers with spaces between, as in \"0 1 2\""),
+    "split_seed": whole("split_seed '{}' is not a whole number, as in 1"),
+    "paths": whole("paths '{}' is not how many of the 48 paths are retrained, as in 24", 1, 48),
+    "again": whole("again '{}' is not how many paths get a second seed, as in 6", 0, 48),
+}
+MADE = (".json", ".csv", ".safetensors")  # what the grid leaves among its records
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -62,17 +76,11 @@ def setting(text: str) -> str:
         refused_by(lambda data: check_data(data, value), "imbnas.data", key)
     if key == "out":
         value = str(Path(value))  # without a slash at its end, as Snakemake wants it
-    if key == "seeds" and not value.replace(" ", "").isdigit():
-        raise argparse.ArgumentTypeError(f"seeds '{value}' are not whole numbers with spaces between, as in \"0 1 2\"")
+    if key in NUMBERS:
+        NUMBERS[key](value)
     if key == "targets":
         for name in value.split():
             refused_by(lambda names, name=name: names.parse_target(name), "imbnas.names", "targets")
-    if key == "split_seed" and not value.isdigit():
-        raise argparse.ArgumentTypeError(f"split_seed '{value}' is not a whole number, as in 1")
-    if key == "paths" and not (value.isdigit() and 1 <= int(value) <= 48):
-        raise argparse.ArgumentTypeError(f"paths '{value}' is not how many of the 48 paths are retrained, as in 24")
-    if key == "again" and not (value.isdigit() and int(value) <= 48):
-        raise argparse.ArgumentTypeError(f"again '{value}' is not how many paths get a second seed, as in 6")
     return f"{key}={value}"
 
 
@@ -86,9 +94,7 @@ def refused_by(door: Callable[[ModuleType], Any], module: str, key: str) -> None
 
 def check_data(data: ModuleType, name: str) -> None:
     """ValueError for a data set that is neither known by name nor there as a file or folder."""
-    if name not in data.BENCHMARKS and not any(
-        (place / name).exists() for place in (Path(), data.sources.data_folder())
-    ):
+    if name not in data.BENCHMARKS and not own_data(name):
         known = ", ".join(data.BENCHMARKS)
         raise ValueError(f"no data set {name!r}: take one of {known}, or the path of an .npz or of a folder")
 
@@ -100,11 +106,18 @@ def goal(name: str) -> str:
     return name
 
 
-def at_once(text: str) -> int:
-    """How many stages run side by side."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' stages side by side; expected a whole number from 1")
-    return int(text)
+def refuse_unknown_variables(flags: str) -> None:
+    """SystemExit where `make` was given a variable that its Makefile doesn't know, and would leave unread.
+
+    flags: MAKEFLAGS, as make hands it down; the variables of its command line stand behind two dashes.
+    """
+    given = [word.partition("=")[0] for word in shlex.split(flags.partition("-- ")[2]) if "=" in word]
+    known = set(re.findall(r"[A-Z][A-Z_]+", (ROOT / "Makefile").read_text(encoding="utf-8"))) if given else set()
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name.upper(), sorted(known), 1)
+            meant = f"did you mean {near[0]}?" if near else "its head says which there are"
+            sys.exit(f"the Makefile knows no variable {name}: {meant}")
 
 
 def refuse_other_data(settings: dict[str, str]) -> None:
@@ -116,7 +129,7 @@ def refuse_other_data(settings: dict[str, str]) -> None:
 
     out = Path(settings.get("out", "results")) / settings.get("profile", "smoke")
     for given in filter(None, (settings.get("source"), settings.get("target_data"))):
-        name = Path(given).name.removesuffix(".npz")
+        name = record_name(given)
         folders = [folder for folder in out.glob("*") if name in folder.name]
         try:
             found = [record for folder in folders for record in records.read(folder)]
@@ -124,7 +137,7 @@ def refuse_other_data(settings: dict[str, str]) -> None:
             sys.exit(str(fault))
         for record in found:
             for known in {record["config"].get("source"), record["config"].get("data")} - {None, given}:
-                if Path(known).name.removesuffix(".npz") == name:
+                if record_name(known) == name:
                     sys.exit(
                         f"{record['file']} is of {known}, and {given} is asked for: rename one of the two data "
                         "sets, or give the records another folder (OUT=…)"
@@ -153,10 +166,13 @@ def take_records_as_they_are(out: Path) -> None:
     """In a fresh clone files are as old as the moment they were copied: make all records of one age, up to date.
 
     A plan needs it as well: where Snakemake has no notes of its own it goes by the age of files, whatever it is told.
+    Files that the grid does not make stay as they are.
     """
     now = time.time()
     for file in out.rglob("*"):
-        os.utime(file, (now, now))
+        if file.suffix in MADE:
+            with contextlib.suppress(FileNotFoundError):  # a link to nothing
+                os.utime(file, (now, now))
 
 
 def lift_the_lock(line: list[str]) -> int:
@@ -170,11 +186,13 @@ def lift_the_lock(line: list[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="local", type=way_to_run)
+    at_once = whole("'{}' stages side by side; expected a whole number from 1", 1)
     parser.add_argument("--at-once", type=at_once, help="stages side by side; by default 1 on a GPU, else one per core")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--goals", nargs="+", default=[], type=goal, metavar="GOAL", help=", ".join(GOALS))
     parser.add_argument("settings", nargs="+", type=setting, metavar="key=value")
     arguments = parser.parse_args()
+    refuse_unknown_variables(os.environ.get("MAKEFLAGS", ""))
     line = [
         *SNAKEMAKE,
         *arguments.goals,
@@ -188,13 +206,13 @@ def main() -> int:
     os.chdir(ROOT)
     settings = dict(setting.split("=", 1) for setting in arguments.settings)
     refuse_other_data(settings)
+    if not arguments.dry_run and not alone():
+        print("Another grid is running in this folder: wait for it, or stop it first.", file=sys.stderr)
+        return 1
     if not Path(".snakemake/metadata").exists():
         take_records_as_they_are(ROOT / settings.get("out", "results"))
     if arguments.dry_run:
         return subprocess.run([*line, "--dry-run"]).returncode
-    if not alone():
-        print("Another grid is running in this folder: wait for it, or stop it first.", file=sys.stderr)
-        return 1
     if any(Path(".snakemake/locks").glob("*")) and (status := lift_the_lock(line)):
         return status
     os.execv(sys.executable, line)

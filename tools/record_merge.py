@@ -39,14 +39,14 @@ class MergeCutShort(OSError):
 def open_slice(folder: Path, scratch: Path) -> Path:
     """The slice's files, unpacked under `scratch`; only plain files in results/ and runs/ are accepted."""
     try:
-        parts = json.loads((folder / "slice.json").read_text())["parts"]
+        parts = json.loads((folder / "slice.json").read_text())["parts"].items()
     except FileNotFoundError:
         raise MergeFailed(f"{folder} has no slice.json: name the folder that was given to run.py as OUT") from None
-    except (ValueError, KeyError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise MergeFailed(f"{folder / 'slice.json'} is damaged ({fault}): copy the slice again") from None
     archive = scratch / "slice.tar"
     with open(archive, "wb") as file:
-        for name, expected in parts.items():
+        for name, expected in parts:
             part = folder / name
             if not part.exists() or sha256(part) != expected:
                 raise MergeFailed(f"{part} is missing or damaged: copy the slice again")

@@ -23,6 +23,7 @@ from packing.wheels import THERE, pack_wheels
 from project import ROOT
 from record.files import partial, sha256, write
 from record.leave import results, unfinished_work
+from record.numbers import whole, wholes
 from record.steps import Step
 from record.take_in import PLAN
 
@@ -94,41 +95,24 @@ def sizes(folder: Path) -> str:
     return ", ".join(f"{name} {sum(f.stat().st_size for f in found) / 1e6:.0f} MB" for name, found in files.items())
 
 
-def whole_numbers(text: str) -> list[int]:
-    if not text.replace(" ", "").isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' are not whole numbers with spaces between, as in \"0 1 2\"")
-    return [int(word) for word in text.split()]
-
-
-def number_of_paths(text: str) -> int:
-    """How many of the fixed set."""
-    if not text.isdigit() or not 1 <= int(text) <= COUNT:
-        raise argparse.ArgumentTypeError(f"'{text}' is not how many of the {COUNT} paths are retrained, as in 24")
-    return int(text)
-
-
-def number_again(text: str) -> int:
-    """How many of the fixed set get a second seed."""
-    if not text.isdecimal() or int(text) > COUNT:
-        raise argparse.ArgumentTypeError(f"'{text}' is not how many of the {COUNT} paths get a second seed, as in 6")
-    return int(text)
-
-
 def main() -> int:
+    seeds = wholes("'{}' are not whole numbers with spaces between, as in \"0 1 2\"")
+    again = whole(f"'{{}}' is not how many of the {COUNT} paths get a second seed, as in 6", 0, COUNT)
+    paths = whole(f"'{{}}' is not how many of the {COUNT} paths are retrained, as in 24", 1, COUNT)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--profile", default="paper")
-    parser.add_argument("--seeds", default="0 1 2", type=whole_numbers, help='such as "0 1 2"')
+    parser.add_argument("--seeds", default="0 1 2", type=seeds, help='such as "0 1 2"')
     parser.add_argument("--has", default="", help="packages beyond torch and torchvision that the machine has")
     parser.add_argument("--other-space", default="", help="a second space, whose table comes last; none if empty")
     parser.add_argument(
         "--again",
         default=record_plan.AGAIN,
-        type=number_again,
+        type=again,
         help="paths retrained with a second seed (default %(default)s)",
     )
     parser.add_argument(
-        "--paths", default=COUNT, type=number_of_paths, help="paths retrained on each target (default %(default)s)"
+        "--paths", default=COUNT, type=paths, help="paths retrained on each target (default %(default)s)"
     )
     given = parser.parse_args()
     there = f"{THERE} {given.has}".split()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from record.leave import leave
+from record.numbers import whole
 from record.slice import Slice
 from record.steps import Step
 from record.take_in import RunFailed, read_plan, take_in
@@ -71,13 +72,6 @@ def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float)
     return 1 if "failed" in states else 0
 
 
-def count(text: str) -> int:
-    """How many of something there may be."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}'; expected a whole number from 1")
-    return int(text)
-
-
 def duration(text: str) -> float:
     """Seconds."""
     with contextlib.suppress(ValueError):
@@ -88,6 +82,7 @@ def duration(text: str) -> float:
 
 def main() -> int:
     begin = time.monotonic()
+    count = whole("'{}'; expected a whole number from 1", 1)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, metavar="OUT", help="an empty folder for what is to be taken back")
     parser.add_argument("--seconds", type=duration, default=500, help="when to stop, counted from here (default 500)")

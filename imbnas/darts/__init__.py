@@ -1,7 +1,7 @@
 """Differentiable architecture search (DARTS, arXiv:1806.09055) over the same super-network as everything else.
 
 Every edge runs all its operations, mixed by softmax(α) (paper, Eq. 3). The weights w learn on one half of the
-training set, α on the other (paper, Eq. 4), in turns. At the end each edge keeps one operation.
+training set, α on the other (DARTS, Eq. 3 and 4), in turns. At the end each edge keeps one operation.
 """
 
 from imbnas.darts.bilevel import dominant_eigenvalue, first_order, mixed_difference, mixed_exact, second_order

@@ -1,8 +1,9 @@
 """Two problems, one inside the other: α for the validation loss, under the weights that α itself leads to.
 
-    min over α of L_val(w*(α), α),  where  w*(α) minimises L_train(w, α) over w       (paper, Eq. 4)
+    min over α of L_val(w*(α), α),  where  w*(α) minimises L_train(w, α) over w
 
-DARTS (Liu et al., arXiv:1806.09055) puts one step of training, w' = w - ξ ∇_w L_train(w, α), in the place of w*(α).
+It is the paper's Eq. 4, the search for the best path, with a smooth α. DARTS (Liu et al., arXiv:1806.09055) puts one
+step of training, w' = w - ξ ∇_w L_train(w, α), in the place of w*(α).
 A loss here is any function of weights and α, so that the same lines serve one number and a whole network.
 """
 
@@ -86,10 +87,12 @@ def dominant_eigenvalue(
 ) -> float:
     """The eigenvalue of ∇²_α loss(α) that is largest in size, by power iteration with Hessian-vector products.
 
-    Ends after `iterations`, or when the estimate moves by less than `tolerance` of itself.
+    Ends after `iterations`, or when the estimate moves by less than `tolerance` of itself. 0 where `loss` is linear.
     """
     (alpha,) = leaves([alpha])
     slope = grad(loss(alpha), alpha, create_graph=True)[0]
+    if not slope.requires_grad:
+        return 0.0
     vector = torch.randn(alpha.shape, generator=generator, dtype=alpha.dtype).to(alpha.device)
     value = 0.0
     for _ in range(iterations):

@@ -20,7 +20,8 @@ CURES = ("none", "warm-up", "skip-dropout", "early-stopping")
 class DartsRecipe:
     """How a search runs: `weights` trains w (its length counts turns of α and w), the rest is about α.
 
-    order: "first" or "second". alpha_rate, alpha_betas, alpha_decay: Adam's, as in DARTS.
+    order: "first" or "second", whose gradient looks ahead by a step of `weights` without its clipping and Nesterov's
+    change. alpha_rate, alpha_betas, alpha_decay: Adam's, as in DARTS.
     warmup: turns at the start in which α rests. skip_dropout: how probably an image loses a skip connection, at the
     start; falls linearly to nothing. curvature_every: turns between two looks at the dominant eigenvalue of
     ∇²_α L_val (0: never). stop_ratio: the search ends where the eigenvalue's mean size over `window` looks exceeds

@@ -52,8 +52,10 @@ def halves(
     """`index` in two: images for the weights and images for α, every class shared equally.
 
     per_class: how many images of each class count, at most; None for all. A class's odd image goes to the weights,
-    so that a class of one has none for α.
+    so that a class of one has none for α. ValueError for an `index` of no image.
     """
+    if not len(index):
+        raise ValueError("index is of 0 images; expected at least one to share")
     shuffled = index[torch.randperm(len(index), generator=generator)]
     chosen = labels.cpu()[shuffled]
     parts = [shuffled[chosen == label][:per_class] for label in chosen.unique()]

@@ -18,8 +18,9 @@ from imbnas.data import Batches, Dataset
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models import SuperNet, use_batch_statistics
 from imbnas.training import NotFinite, Unfinished, autocast, load_tensors, save_tensors, sgd
+from imbnas.training.alone import one_at_a_time
 from imbnas.training.checks import check_classes, check_precision
-from imbnas.training.owner import check_owner, layout, told
+from imbnas.training.owner import check_owner, digest, layout, spelled, told
 
 
 @dataclass
@@ -113,7 +114,7 @@ class Search:
         self.look()
 
     def alpha_gradient(self, training: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], rate: float) -> Alpha:
-        """∇_α L_val, through the weights' next step where the order is second."""
+        """∇_α L_val; where the order is second, through the weights' next step, neither clipped nor Nesterov's."""
         if self.recipe.order == "first":
             return first_order(self.loss(validation), self.weights, self.alpha)
 
@@ -173,10 +174,11 @@ class Search:
         """Whose a checkpoint is: no other search may go on from it."""
         return {
             "space": self.net.space.name,
-            "recipe": repr(self.recipe),
+            "recipe": spelled(self.recipe),
             "network": layout(self.net),
             "choice of class weights": told(self.class_weights),
             "precision": self.precision,
+            "training set": digest([self.training.digest, self.validation.digest]),
         }
 
     def save(self, path: Path) -> None:
@@ -201,6 +203,8 @@ class Search:
         def part(kind: str) -> dict[str, Tensor]:
             return {name.removeprefix(f"{kind}."): t for name, t in tensors.items() if name.startswith(f"{kind}.")}
 
+        for stream in ("training", "validation"):  # first: where one refuses, the network is still as it was
+            getattr(self, stream).load_state_dict(part(stream))
         self.net.load_state_dict(part("model"))
         momentum = part("momentum")
         for name, w in zip(self.names, self.weights, strict=True):
@@ -211,8 +215,6 @@ class Search:
             name: value if name == "step" else value.to(self.alpha.device) for name, value in part("adam").items()
         }
         self.architect.state[self.alpha].update(moments)
-        for stream in ("training", "validation"):
-            getattr(self, stream).load_state_dict(part(stream))
         if self.dropout:
             self.dropout.generator.set_state(tensors["dropout"])
         progress = json.loads(card["progress"])
@@ -223,6 +225,7 @@ class Search:
         self.found = Found(**progress)
 
 
+@one_at_a_time
 def search(
     net: SuperNet,
     dataset: Dataset,
@@ -246,16 +249,15 @@ def search(
 
     ValueError where the halves overlap, the recipe asks for something that the space has not, α would rest to the
     end, labels or class weights are of other classes than the network's, or the checkpoint is of another recipe, space,
-    network, precision or choice of class weights.
+    network, training set, precision or choice of class weights.
     """
-    checkpoint = None if checkpoint is None else Path(checkpoint)
     run = Search(net, dataset, parts, recipe, generator, class_weights, precision)
-    if recipe.warmup >= run.total:
-        raise ValueError(f"warmup is {recipe.warmup} of {run.total} turns: alpha would never move; expected fewer")
-    if checkpoint is not None and checkpoint.exists():
-        run.load(checkpoint)
-    clock = saved = time.monotonic()
     try:
+        if recipe.warmup >= run.total:
+            raise ValueError(f"warmup is {recipe.warmup} of {run.total} turns: alpha would never move; expected fewer")
+        if checkpoint is not None and checkpoint.exists():
+            run.load(checkpoint)
+        clock = saved = time.monotonic()
         while not run.over:
             run.turn()
             now = time.monotonic()

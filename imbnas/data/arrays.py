@@ -35,7 +35,7 @@ def read_arrays(path: Path) -> Arrays:
             return _members(np.load(file, allow_pickle=False))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path} is damaged or is not an .npz of plain arrays ({error}): make it again, by np.savez with the "
             f"arrays {', '.join(KEYS)}, or delete it if it was downloaded"

@@ -3,7 +3,9 @@
 The augmentation is the usual one for CIFAR: zero padding by 4 pixels, a random crop, a flip every other time.
 """
 
+import hashlib
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -21,7 +23,7 @@ def normalise(
     images: UInt8[Tensor, "b 3 h w"], mean: Float[Tensor, "3"], std: Float[Tensor, "3"]
 ) -> Float32[Tensor, "b 3 h w"]:
     """(images / 255 - mean) / std, float32 in channels-last memory; `mean` and `std` in units of [0, 1]."""
-    pixels = images.permute(0, 2, 3, 1).to(torch.float32, memory_format=torch.contiguous_format)
+    pixels = images.permute(0, 2, 3, 1).to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     scale, shift = 1 / (255 * std), -mean / std
     return pixels.mul_(scale).add_(shift).permute(0, 3, 1, 2)
 
@@ -117,6 +119,19 @@ class Batches:
     def steps_per_epoch(self) -> int:
         """Batches in an epoch: the number of images over the batch size, rounded up."""
         return len(self.places)
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that tell these images and labels from others.
+
+        Of the pixels, it is those on each image's diagonal that are read, and the mean and deviation of all: a few
+        milliseconds for CIFAR.
+        """
+        inside = self.padded[:, PADDING:-PADDING, PADDING:-PADDING]
+        total = hashlib.sha256(repr(list(inside.shape)).encode())
+        for part in (self.labels, inside.diagonal(dim1=1, dim2=2), self.mean, self.std):
+            total.update(part.cpu().contiguous().numpy())
+        return total.hexdigest()[:12]
 
     def _begin_epoch(self) -> None:
         count, generator, device = len(self.labels), self.generator, self.labels.device

@@ -11,9 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test images, uint8 [N, 3, H, W], channels-last, with labels 0 to C - 1, int64 [N].
+    """Training and test images, uint8 [N, 3, H, H], channels-last, with labels 0 to C - 1, int64 [N].
 
-    ValueError for images or labels of another kind or shape, and for a label without a class.
+    ValueError for images or labels of another kind or shape, for training and test images of two sizes, and for a label
+    without a class.
     """
 
     name: str
@@ -31,6 +32,10 @@ class Dataset:
                     f"{self.name}: {part}_images are {images.dtype} {list(images.shape)} and {part}_labels "
                     f"{labels.dtype} {list(labels.shape)} for {self.num_classes} classes: {mend}"
                 )
+        if (train := self.image_size) != (test := self.test_images.shape[-1]):
+            raise ValueError(
+                f"{self.name}: train_images have {train} pixels a side, test_images {test}: expected equal"
+            )
 
     @property
     def num_classes(self) -> int:
@@ -80,6 +85,8 @@ def _fault(images: Tensor, labels: Tensor, classes: int) -> str | None:
     """What is expected of images or labels that a data set cannot have; None where they are right."""
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
         return "expected images of 0 to 255, uint8 [N, 3, H, W]"
+    if images.shape[2] != images.shape[3]:
+        return "expected square images, uint8 [N, 3, H, H]"
     if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         return f"expected one label for each of the {len(images)} images, int64 [N]"
     if len(labels) and not 0 <= labels.min() <= labels.max() < classes:

@@ -11,7 +11,9 @@ from types import ModuleType
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, ImageOps
+
+from imbnas.places import data_folder, own_data
 
 from . import glyphs
 from .arrays import SMALLEST, DataError, dataset_from_arrays, read_npz, write_npz
@@ -20,11 +22,6 @@ from .dataset import Dataset
 CIFAR = ("cifar10", "cifar100")
 BENCHMARKS = (*CIFAR, *glyphs.SIZES)  # balanced sets that a long tail is cut from
 LAYOUT = "a data folder holds {train,test}/<class>/<image>"
-
-
-def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
-    """`root`, else the environment variable IMBNAS_DATA, else ./data."""
-    return Path(root or os.environ.get("IMBNAS_DATA") or "data").expanduser()
 
 
 def torchvision() -> ModuleType:
@@ -74,7 +71,7 @@ def _cifar(name: str, folder: Path, download: bool) -> Dataset:
 def _decode(file: Path) -> Image.Image:
     try:
         with file.open("rb") as stream:
-            image = Image.open(stream)
+            image = ImageOps.exif_transpose(Image.open(stream))  # upright, as a viewer shows it
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{file} cannot be read as an image ({error}): repair or remove it") from error
@@ -139,12 +136,8 @@ def load(name: str, root: str | os.PathLike[str] | None = None, download: bool =
         return _cifar(name, folder, download)
     if name in glyphs.SIZES:
         return glyphs.read_glyphs(name, folder / "cache")
-    own = Path(name).expanduser()
-    for path in (own, folder / own):
-        if path.is_dir():
-            return read_folder(path)
-        if path.is_file():
-            return read_npz(path)
+    if path := own_data(name, folder):
+        return read_folder(path) if path.is_dir() else read_npz(path)
     known = ", ".join((*CIFAR, *glyphs.SIZES))
     raise DataError(
         f"no data set {name!r}: take one of {known}, or the path of an .npz or of a folder "

@@ -8,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from imbnas.data import shot_groups
+from imbnas.models.operations import evaluating
 from imbnas.training.checks import check_labels
 
 
@@ -17,15 +18,19 @@ def confusion(
 ) -> Int[Tensor, "classes classes"]:
     """Counts [true class, predicted class] of `net` in evaluation mode on `batches` of normalised images.
 
-    ValueError unless there is one label for each image, at least one, and all labels and predictions are below
-    `num_classes`.
+    `net` is left in the mode that it was in.
+    ValueError unless there is one label for each image, at least one, all labels and predictions are below
+    `num_classes`, and all logits are finite.
     """
-    net.eval()
-    found = [net(images).argmax(1) for images in batches]
+    with evaluating(net):
+        found = [net(images) for images in batches]
     images = sum(map(len, found))
     if not 0 < images == len(labels):
         raise ValueError(f"{images} images with {len(labels)} labels: expected one label each, at least one")
-    predicted = torch.cat(found)
+    logits = torch.cat(found)
+    if not logits.isfinite().all():
+        raise ValueError("some logits are not finite: the network holds weights that are not; take it from before")
+    predicted = logits.argmax(1)
     check_labels(labels, num_classes)
     check_labels(predicted, num_classes, "predicted class")
     return torch.bincount(labels * num_classes + predicted, minlength=num_classes**2).reshape(num_classes, -1).cpu()
@@ -54,8 +59,10 @@ class Accuracy:
 def accuracy(counts: Int[Tensor, "classes classes"], train_counts: Sequence[int]) -> Accuracy:
     """Every reported accuracy from one confusion matrix, of two classes at least, and the training counts per class.
 
-    ValueError unless every class has a test image and a training count.
+    ValueError unless there are two classes and every class has a test image and a training count.
     """
+    if len(counts) < 2:
+        raise ValueError(f"counts are of {len(counts)} classes; expected at least two to tell apart")
     tested = counts.sum(1)
     if len(train_counts) != len(counts):
         raise ValueError(f"{len(train_counts)} training counts for {len(counts)} classes; expected one per class")

@@ -1,10 +1,11 @@
 """Scores of many paths by one super-network, and what a classifier would see of them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from imbnas.evaluation.plan import Plan
@@ -26,9 +27,9 @@ class Scores:
 def rank(
     net: SuperNet,
     paths: Sequence[Path],
-    statistics: Sequence[Tensor],
-    validation: Sequence[Tensor],
-    labels: Int[Tensor, " images"],
+    statistics: Iterable[Tensor],
+    validation: Iterable[Tensor],
+    labels: Int64[Tensor, " images"],
     precision: str = "float32",
     class_mean: bool = False,
 ) -> Scores:
@@ -40,9 +41,10 @@ def rank(
     precision: "float32", the weights' own, "bf16" for twice the speed and a little noise, or "float64" for weights
     that are (`imbnas.training.autocast`).
     class_mean: every class counts the same in the accuracy, for validation images that are long-tailed themselves.
-    ValueError for a path of another space, for another precision, and unless there is one label for each validation
-    image, at least one, each of a class of `net`'s classifier.
+    ValueError for a path of another space, for another precision, where a loss is not finite, and unless there is one
+    label for each validation image, at least one, each of a class of `net`'s classifier.
     """
+    statistics, validation = list(statistics), list(validation)  # an iterator would be used up by the count
     images = sum(map(len, validation))
     if not 0 < images == len(labels):
         raise ValueError(f"{images} validation images with {len(labels)} labels: expected one label each, at least one")
@@ -52,7 +54,7 @@ def rank(
         return score(Plan(net, paths), net.classifier, statistics, validation, labels, class_mean)
 
 
-def class_worth(labels: Int[Tensor, " images"]) -> Float[Tensor, " images"]:
+def class_worth(labels: Int64[Tensor, " images"]) -> Float[Tensor, " images"]:
     """What each image counts for so that every class present counts the same; 1 on average."""
     counts = torch.bincount(labels)
     return len(labels) / ((counts > 0).sum() * counts[labels]).double()
@@ -63,7 +65,7 @@ def score(
     classifier: nn.Module,
     statistics: Sequence[Tensor],
     validation: Sequence[Tensor],
-    labels: Int[Tensor, " images"],
+    labels: Int64[Tensor, " images"],
     class_mean: bool = False,
 ) -> Scores:
     """Accuracy and loss of every output of `plan` under one classifier."""
@@ -73,11 +75,18 @@ def score(
     for images in validation:
         truth = labels[start : start + len(images)]
         for number, features in plan.run(images):
-            logits = classifier(features).float()
+            logits = classifier(features)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
             right = logits.argmax(1) == truth
             correct[number] += right.sum() if worth is None else (worth[start : start + len(images)] * right).sum()
             loss[number] += nn.functional.cross_entropy(logits, truth, reduction="sum")
         start += len(images)
+    lost = [number for number in plan.outputs if not math.isfinite(float(loss[number]))]
+    if lost:
+        raise ValueError(
+            f"{len(lost)} of {len(loss)} losses are not finite: the network or its classifier holds weights that are "
+            "not; take it from before they became so"
+        )
     return Scores(
         [100 * float(correct[number]) / len(labels) for number in plan.outputs],
         [float(loss[number]) / len(labels) for number in plan.outputs],

@@ -1,7 +1,7 @@
 """A linear classifier in closed form."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
 from imbnas.training.checks import check_labels, check_weights
@@ -9,7 +9,7 @@ from imbnas.training.checks import check_labels, check_weights
 
 def ridge(
     train: Float[Tensor, "images channels"],
-    train_labels: Int[Tensor, " images"],
+    train_labels: Int64[Tensor, " images"],
     num_classes: int,
     weights: Float[Tensor, " classes"] | None = None,
     penalty: float = 1.0,

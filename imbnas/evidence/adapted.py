@@ -4,9 +4,8 @@ python -m imbnas.evidence.adapted     write agreement, differences and repeats i
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,12 +13,11 @@ from imbnas import profiles, records
 from imbnas.benchmark import FEWEST_CELLS, kendall, naive_rankings
 from imbnas.evidence.agreement import COUNTING, agreement, distinct_truth, scores_of, yardsticks
 from imbnas.evidence.files import in_csv, refuse_arguments
-from imbnas.evidence.mixture import unmixed
+from imbnas.evidence.mixture import Record, unmixed
 from imbnas.evidence.quality import FIGURES, compared, judged
 from imbnas.names import ARM
 
 FOLDER = profiles.ROOT / "results" / "truth"
-Record = Mapping[str, Any]
 PAIRED = {  # after adaptation, which ranking is held against which others
     "P0": (COUNTING,),
     "P1": ("P0",),

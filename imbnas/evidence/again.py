@@ -10,9 +10,10 @@ from scipy import stats
 from imbnas.evidence.mixture import Seen
 from imbnas.evidence.table2 import retrainings
 from imbnas.names import PROCEDURES
+from imbnas.statistics.intervals import pooled_sd
 
 NAMED = "named-drw"  # how the stage calls a retraining of a winner's architecture by the recipe of the table
-COLUMNS = ["first", "second", "target", "in_table", "seeds", "again", "low", "high", "p"]
+COLUMNS = ["first", "second", "target", "in_table", "seeds", "again", "low", "high", "p", "seed_sd"]
 FEWEST = 2  # further seeds of either path
 
 
@@ -22,6 +23,7 @@ def winners_again(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     `in_table`: the first one's accuracy minus the second's there, in points. `again`: the same between the means of the
     further retrainings, `seeds` of each at least, whose seeds are not the table's: a gap that was looked at because it
     is the largest keeps none of the luck that made it so. `low`, `high`: its 95 % interval, `p`: two-sided (Welch's t).
+    `seed_sd`: the SD between the further seeds of one path, of both together, in points.
     found: records of the stage "retrain".
     ValueError, with the names of both files, for records that don't belong together.
     """
@@ -57,9 +59,10 @@ def further(found: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], dict[in
 
 
 def apart(first: list[float], second: list[float]) -> dict[str, float]:
-    """The difference of two means, its interval and p by Welch's t."""
+    """The difference of two means, its interval and p by Welch's t, and the SD within."""
     test = stats.ttest_ind(first, second, equal_var=False)
     low, high = test.confidence_interval()
     means = (sum(values) / len(values) for values in (first, second))
     gap = next(means) - next(means)
-    return {"seeds": min(len(first), len(second)), "again": gap, "low": low, "high": high, "p": test.pvalue}
+    told = {"seeds": min(len(first), len(second)), "again": gap, "low": low, "high": high, "p": test.pvalue}
+    return told | {"seed_sd": pooled_sd([first, second])[0]}

@@ -5,19 +5,17 @@ python -m imbnas.evidence.agreement     write agreement.csv in results/validity 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from imbnas import profiles, records
 from imbnas.benchmark import FEWEST_CELLS, difference, distinct, naive_rankings, ranking
 from imbnas.evidence.files import in_csv, refuse_arguments
-from imbnas.evidence.mixture import comparable, unmixed
+from imbnas.evidence.mixture import Record, comparable, unmixed
 
 FOLDER = profiles.ROOT / "results" / "validity"
-Record = Mapping[str, Any]
 GOOD = 90.0  # percent: the cells that a search would choose from
 KINDS = {"accuracy": 1, "loss": -1}  # a score is higher where it is better: the loss counts with a minus
 YARDSTICKS = ("multiply-adds", "parameters", "3×3 convolutions", "12 epochs alone")

@@ -3,7 +3,7 @@
 python -m imbnas.evidence.brief     write results/brief/changes.csv, which the book's prose reads
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ from imbnas import profiles, records
 from imbnas.benchmark import difference
 from imbnas.evidence.agreement import agreement, images, scores_of, truth_of
 from imbnas.evidence.files import in_csv, refuse_arguments
-from imbnas.evidence.mixture import comparable, unmixed
+from imbnas.evidence.mixture import Record, comparable, unmixed
 from imbnas.names import ARM
 
 FOLDER = profiles.ROOT / "results" / "brief"
-Record = Mapping[str, Any]
 CHANGES = {  # arm: what is changed, in words
     ARM: "nothing but the seed",
     "batch-32-brief": "batches of 32",

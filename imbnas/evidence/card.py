@@ -106,9 +106,11 @@ def bounds(gate: Mapping[str, Any]) -> dict[str, float | None]:
     """What the gate judges, with 95 % bootstrap intervals over its paths: `tau_low`, `tau_high`; `ratio`, its bounds.
 
     tau: between the two classifiers' rankings. ratio: of the spread of the first one's scores to their binomial
-    standard error. None where all scores are equal.
+    standard error. None where all scores are equal, and all of them where every path scores 0 % or every one 100 %.
     """
     told = gate["results"]
+    if not told["binomial_error"]:
+        return dict.fromkeys(("ratio", "tau_low", "tau_high", "ratio_low", "ratio_high"))
     scores = np.column_stack([values for name, values in told["scores"].items() if name.startswith("P1")])
     draws = bootstrap_draws(len(scores), REPEATS)
     first = scores[:, 0][draws]
@@ -135,7 +137,7 @@ def write(name: str) -> None:
     """
     found = records.plain(card(profiles.load(name)))
     path = profiles.FOLDER / f"{name}.yaml"
-    settings = path.read_text().split("\ncard:")[0].rstrip()
+    settings = path.read_text(encoding="utf-8").split("\ncard:")[0].rstrip()
     block = yaml.safe_dump({"card": found}, sort_keys=False, allow_unicode=True)
     records.write_text(path, f"{settings}\n{block}")
 

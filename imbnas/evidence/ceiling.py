@@ -18,7 +18,7 @@ def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str,
     `tau` is measured on the paths that have two seeds, with its interval from ten of them on. `expected` follows from
     the spread between paths and the SD between seeds, as if both were normal, and holds for all paths; its bounds
     are those of the seed SD. `perfect` is the same for a ranking without any noise against one seed. NaN where there
-    are too few paths.
+    are too few paths, and where all tie.
     """
     table = by_seed(runs, target, part)
     repeated = table.iloc[:, :2].dropna() if table.shape[1] > 1 else table.iloc[:0]  # the seeds that most paths have
@@ -58,17 +58,24 @@ def expected(spread: float, seed_sd: float, freedom: int) -> dict[str, float]:
 
 
 def share(spread: float, seed_sd: float) -> float:
-    """The part of the variance between paths that is not noise of the seed: how well two seeds correlate."""
-    return max(0.0, 1 - (seed_sd / spread) ** 2)
+    """The part of the variance between paths that is not noise of the seed: how well two seeds correlate.
+
+    NaN without any spread.
+    """
+    return max(0.0, 1 - (seed_sd / spread) ** 2) if spread else math.nan
 
 
-def if_alike(runs: pd.DataFrame, target: str) -> float:
+def if_alike(runs: pd.DataFrame, target: str, noise: pd.DataFrame | None = None) -> float:
     """The tau between one seed on balance and one on `target` if paths had the same true order on both.
 
     From the spread between paths and the SD between seeds on either target, as if all were normal and the true
-    accuracies of one a straight line of the other's. NaN where a target has too few paths with two seeds.
+    accuracies of one a straight line of the other's. noise: other `runs` that the SD is borrowed from, where these
+    have no second seed. NaN where a target has too few paths with two seeds.
     """
-    tables = [by_seed(runs, name) for name in ("balance", target)]
-    if not all(map(enough, tables)):
-        return float("nan")
-    return tau_of(math.prod(share(*spread_and_noise(table)[:2]) for table in tables) ** 0.5)
+    shares = []
+    for name in ("balance", target):
+        repeated = by_seed(runs if noise is None else noise, name)
+        if not enough(repeated):
+            return float("nan")
+        shares.append(share(spread_and_noise(by_seed(runs, name))[0], spread_and_noise(repeated)[1]))
+    return tau_of(math.prod(shares) ** 0.5)

@@ -118,7 +118,7 @@ def sentence(row) -> str:
 
 
 def ranks_in_words(frame: pd.DataFrame, procedure: str) -> str:
-    """Whether `procedure` ranks the published cells as P0 does: `agreement.adapted` as a sentence in Markdown."""
+    """Whether `procedure` ranks the published cells as P0 does: `adapted.adapted` as a sentence in Markdown."""
     seeds = frame.loc[procedure].index if procedure in frame.index else []
     seeds = [seed for seed in seeds if ("P0", seed) in frame.index]
     if not len(seeds):

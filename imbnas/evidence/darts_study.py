@@ -6,7 +6,6 @@ python -m imbnas.evidence.darts_study     write cells, arms, gaps, weights and d
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -14,22 +13,22 @@ import torch
 from imbnas import profiles, records
 from imbnas.darts import Found, moved
 from imbnas.evidence.files import in_csv, refuse_arguments
-from imbnas.evidence.mixture import unmixed
+from imbnas.evidence.mixture import Record, unmixed
 from imbnas.space import CellSpace
 from imbnas.stages.darts import arms as arms_of_study
 from imbnas.statistics.intervals import t_interval
 
 FOLDER = profiles.ROOT / "results" / "darts"
-Record = Mapping[str, Any]
 PLAIN, NARROW, DEEP = "first-order", "narrow", "deep"
 MISSING = 'No record in results/darts yet.\nTo make them:\nmake grid GOALS=darts SEEDS="0 1 2"'
 CELLS = ["arm", "seed", "accuracy", "skips", "convolutions", "pooling", "cell", "images", "minutes"]
 
 
 def read(folder: Path = FOLDER) -> list[Record]:
-    """The records of the study, arms in its order."""
-    order = list(arms_of_study())
-    return sorted(records.read(folder, "darts"), key=lambda r: (order.index(name(r)), r["config"]["seed"]))
+    """The records of the study, arms in its order; arms that it no longer has stand last, by name."""
+    places = {arm: place for place, arm in enumerate(arms_of_study())}
+    found = records.read(folder, "darts")
+    return sorted(found, key=lambda r: (places.get(name(r), len(places)), name(r), r["config"]["seed"]))
 
 
 def name(record: Record) -> str:

@@ -32,9 +32,15 @@ def relatives(cells: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def family(values: pd.Series, repeats: int = 500) -> dict[str, float]:
-    """How alike relatives are: the correlation over their pairs, and its middle 95 % when the values are shuffled."""
+    """How alike relatives are: the correlation over their pairs, and its middle 95 % when the values are shuffled.
+
+    ValueError where no two cells are relatives.
+    """
+    pairs = relatives(values.index)
+    if not pairs:
+        raise ValueError(f"none of the {len(values)} cells are relatives; expected at least one pair")
     place = {cell: number for number, cell in enumerate(values.index)}
-    ends = np.array([[place[one], place[other]] for one, other in relatives(values.index)]).T
+    ends = np.array([[place[one], place[other]] for one, other in pairs]).T
     ends = np.hstack([ends, ends[::-1]])  # a pair has no first
     shuffle, numbers = np.random.default_rng(0), values.to_numpy()
     chance = [np.corrcoef(shuffle.permutation(numbers)[ends])[0, 1] for _ in range(repeats)]

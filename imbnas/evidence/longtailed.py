@@ -9,7 +9,8 @@ as `…-allowed.csv` among the paths that a search may choose and as `…-good.c
 `crossed.csv` scores taken on another target, `premise.csv` one target against another, `predicting.csv` balanced
 accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `tail-and-seed.csv`
 whether the tail reorders paths more than that, `without-noise.csv` how two targets agree once that noise is taken out,
-`gaps.csv` the retrained winners of Table 2 one against another, `winners-again.csv` those with further seeds.
+`gaps.csv` the retrained winners of Table 2 one against another, over seeds, `winners-apart.csv` in each seed, beside
+chance, `winners-again.csv` those with further seeds.
 `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
 """
 
@@ -33,6 +34,7 @@ from imbnas.evidence.quality import crossed, differences, quality, repeatability
 from imbnas.evidence.repeated import without_noise
 from imbnas.evidence.spread import retrained_spread, scores_spread
 from imbnas.evidence.table2 import paired_differences, retrainings
+from imbnas.evidence.winners import winners_apart
 from imbnas.names import PROCEDURES
 
 RESULTS = profiles.ROOT / "results"
@@ -55,6 +57,7 @@ CONCLUSIONS = (
     "tail-and-seed.csv",
     "without-noise.csv",
     "gaps.csv",
+    "winners-apart.csv",
     "winners-again.csv",
     "domain.csv",
     "tail-and-domain.csv",
@@ -145,6 +148,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         tail_and_seed(retrained_paths(found)),
         without_noise(retrained_paths(found)),
         winners_gaps(leading(results).of("retrain")),
+        winners_apart(leading(results).of("retrain")),
         winners_again(leading(results).of("retrain")),
         domain(cells),
         tail_and_domain(cells),
@@ -171,7 +175,7 @@ def main(results: Path = RESULTS) -> None:
     folder, texts = results / FOLDER, tables(results)
     if (card := folder / CARD).exists():
         line = f"{THERE} {filled(every_retraining(results))}"
-        records.write_text(card, re.sub(f"{re.escape(THERE)}.*", lambda _: line, card.read_text()))
+        records.write_text(card, re.sub(f"{re.escape(THERE)}.*", lambda _: line, card.read_text(encoding="utf-8")))
     for name, text in texts.items():
         records.write_text(folder / name, text)
     for name in {RETRAININGS, *CONCLUSIONS} - set(texts):

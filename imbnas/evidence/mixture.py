@@ -15,9 +15,9 @@ class Seen:
     def __init__(self) -> None:
         self.first: dict[str, tuple[str, str]] = {}
 
-    def check(self, record: Mapping[str, Any], what: str = "") -> None:
+    def check(self, record: Record, what: str = "") -> None:
         """ValueError where `record` does not go with those before it; `what` it is of: the procedure, if not said."""
-        config, file = record["config"], str(record.get("file", "a record"))
+        config, file = record["config"], file_of(record)
         common = {name: str(config[name]) for name in ("data", "space", "recipe", "precision", "split_seed")}
         self.folder(record)
         common["schema"] = str(record.get("schema"))
@@ -26,9 +26,9 @@ class Seen:
             self.same(name, value, file)
         self.once(f"{what or config['procedure']} on {config['target']}, seed {config['seed']}", file)
 
-    def folder(self, record: Mapping[str, Any]) -> None:
+    def folder(self, record: Record) -> None:
         """ValueError where `record` lies beside others than those before it: a folder is of one profile."""
-        file = str(record.get("file", "a record"))
+        file = file_of(record)
         self.same("folder", str(Path(file).parent), file)
 
     def same(self, name: str, value: str, file: str) -> None:

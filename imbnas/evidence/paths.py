@@ -1,15 +1,12 @@
 """The retrained paths of the fixed set, and what every procedure scores them: records into rows and rankings."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import pandas as pd
 
-from imbnas.evidence.mixture import Seen
+from imbnas.evidence.mixture import Record, Seen, file_of
 from imbnas.names import ON_SOURCE
-
-Record = Mapping[str, Any]
 
 COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params", "conv3x3"]
 ACCURACIES = ["overall", "head", "middle", "tail"]
@@ -34,7 +31,7 @@ def retrained_paths(found: Iterable[Record], seen: Seen | None = None) -> pd.Dat
             continue
         config, path, test = record["config"], record["results"]["path"], record["results"]["test"]
         seen.check(record, f"path {path['number']}")
-        file = str(record.get("file", "a record"))
+        file = file_of(record)
         known, other = names.setdefault(path["number"], (config["network"], file))
         if known != config["network"]:
             raise ValueError(f"{file} and {other} call different paths number {path['number']}: delete one of them")
@@ -71,7 +68,7 @@ def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str],
     for record in found:
         if record["stage"] != "scores":
             continue
-        config, file = record["config"], str(record.get("file", "a record"))
+        config, file = record["config"], file_of(record)
         procedure, seed = config["procedure"], str(config["seed"])
         target = "any" if procedure in ON_SOURCE else config["target"]
         common = {name: config[name] for name in ("space", "precision", "split_seed", "scoring")}
@@ -139,7 +136,7 @@ def among_random(runs: pd.DataFrame, winners: pd.DataFrame, cap: float) -> pd.Da
     """Where winners stand among paths that nobody chose: one row per target with ten of them, and procedure.
 
     runs: `retrained_paths`; the first seed counts, and only paths of at most `cap` multiply-adds, which a search
-    might have found too. winners: `evidence.table_2`. Columns: `accuracy` of the winner; `paths`, their `mean` and
+    might have found too. winners: `table2.table_2`. Columns: `accuracy` of the winner; `paths`, their `mean` and
     `sd`, in percent; `better`, how many of them are better than the winner.
     """
     rows = []

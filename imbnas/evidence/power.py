@@ -5,7 +5,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,12 @@ from scipy.optimize import brentq
 
 from imbnas.evidence.baselines import NAMES
 from imbnas.evidence.grid import of_one_device
+from imbnas.evidence.mixture import Record
 from imbnas.evidence.paper import PAPER, paper_gaps
 from imbnas.evidence.table2 import paired_differences
 from imbnas.names import LONG_TAILED
 from imbnas.statistics.intervals import pooled_sd, tail
 
-Record = Mapping[str, Any]
 POWER = 0.8  # how probable it shall be that an interval excludes zero where there is a gap
 MOST_SEEDS = 1_000_000
 
@@ -90,7 +89,7 @@ def in_hindsight(
 ) -> pd.DataFrame:
     """Paired differences beside the smallest gap that as many seeds with their spread show: a row per pair and target.
 
-    runs: `evidence.retrainings`. Columns as `evidence.paired_differences`, and `smallest`, in points, shown with
+    runs: `table2.retrainings`. Columns as `table2.paired_differences`, and `smallest`, in points, shown with
     probability `POWER`: infinite for one seed. Two or three seeds estimate a spread badly, and `smallest` with it.
     """
     rows = []
@@ -141,7 +140,7 @@ def noise_of(sd: float, targets: int = len(LONG_TAILED)) -> float:
 def winners_sd(runs: pd.DataFrame) -> tuple[float, int]:
     """The SD between the accuracies of different winners of one target and seed, and its degrees of freedom.
 
-    runs: `evidence.retrainings`. Each winner was trained once, so that the luck of the seed is in it. It stands for
+    runs: `table2.retrainings`. Each winner was trained once, so that the luck of the seed is in it. It stands for
     what another super-network, and so another winner, would change; nan where no two winners differ.
     """
     distinct = runs.drop_duplicates(["target", "seed", "path"])

@@ -6,7 +6,6 @@ python -m imbnas.evidence.probes     write its tables (agreement by accuracy and
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,11 @@ from imbnas import profiles, records
 from imbnas.benchmark import SPACE, difference, kendall, naive_rankings
 from imbnas.evidence.agreement import agreement, distinct_truth, scores_of
 from imbnas.evidence.files import in_csv, refuse_arguments
-from imbnas.evidence.mixture import unmixed
+from imbnas.evidence.mixture import Record, unmixed
 from imbnas.names import ARM
 from imbnas.statistics.intervals import binomial_error
 
 FOLDER = profiles.ROOT / "results" / "probes"
-Record = Mapping[str, Any]
 CELLS = 150  # the cells that every probe has scored
 PLAIN, UNTRAINED = (ARM, "P1", "", "balance"), (ARM, "P1", "untrained", "balance")
 PROBES = {  # (arm, procedure, variant, target): its name in tables, and what was changed
@@ -129,7 +127,7 @@ def on_the_source(study: Iterable[Record], truths: Iterable[Record], count: int 
     study, truths, rows = list(study), list(truths), []
     unmixed([*study, *truths])
     sources = {(r["config"]["arm"]["name"], r["config"]["seed"]): r for r in study}
-    for record in truths:
+    for record in (record for record in truths if key(record) in PROBES):
         what, seed = key(record), record["config"]["seed"]
         source = sources.get((what[0], seed))
         if source is None or record["config"]["data"] != (data := source["config"]["arm"]["data"]):

@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from imbnas.evidence.mixture import Seen
-from imbnas.evidence.paths import FEWEST_PATHS, Record, first_seed, retrained_paths, scores_of
+from imbnas.evidence.mixture import Record, Seen
+from imbnas.evidence.paths import FEWEST_PATHS, first_seed, retrained_paths, scores_of
 from imbnas.profiles import ENOUGH_SPREAD
 from imbnas.statistics.intervals import binomial_error, pooled_sd, sd_interval
 
 FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
-VALIDATION = 5_000  # images: 10 % of CIFAR, off which the fixed set's scores are read
+VALIDATION = 5_000  # images: 10 % of CIFAR, off which the scores of a record are read that does not say how many
 
 
 def retrained_spread(found: Iterable[Record], target: str = "exp-0.01", part: str = "overall") -> dict[str, Any]:
@@ -49,13 +49,17 @@ def scores_spread(found: Iterable[Record], images: int = VALIDATION) -> pd.DataF
     """Whether a procedure's scores of the set differ by more than chance: the second part of the signal gate, for each.
 
     One row per target ("any" where it scores on the source), procedure and seed: `mean` and `spread` (SD over paths) of
-    the scores, in percent and points; `error`, the binomial standard error of one that is read off so many `images`;
-    `ratio` of spread and error. All paths are scored on the same images, which makes two of them differ by less chance
-    than two such errors: a ratio below 2 says that the gate is not passed, not that there is only noise.
+    the scores, in percent and points; `error`, the binomial standard error of one, read off as many images as its
+    record says, or `images` where it does not say; `ratio` of spread and error. All paths are scored on the same
+    images, which makes two of them differ by less chance than two such errors: a ratio below 2 says that the gate is
+    not passed, not that there is only noise.
     """
-    rows = []
-    for (target, procedure, seed), scores in sorted(scores_of(found, Seen()).items()):
+    found, rows = [record for record in found if record["stage"] == "scores"], []
+    scored = scores_of(found, Seen())
+    told = dict(zip(scored, (record["results"].get("images", images) for record in found), strict=True))
+    for (target, procedure, seed), scores in sorted(scored.items()):
+        error = binomial_error(scores.mean(), told[target, procedure, seed])
         row = {"target": target, "procedure": procedure, "seed": seed, "paths": len(scores)}
-        row |= {"mean": scores.mean(), "spread": scores.std(ddof=1), "error": binomial_error(scores.mean(), images)}
+        row |= {"mean": scores.mean(), "spread": scores.std(ddof=1), "error": error}
         rows.append(row | {"ratio": row["spread"] / row["error"]})
     return pd.DataFrame(rows, columns=["target", "procedure", "seed", "paths", "mean", "spread", "error", "ratio"])

@@ -97,13 +97,12 @@ def same_path(runs: pd.DataFrame, procedure: str, target: str) -> str:
     return ""
 
 
-def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """`first` minus `second`, seed by seed, in points: per target, and for all long-tailed targets together.
+def seed_by_seed(runs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """`first` minus `second` in points, one row per seed, one column per target, NaN where a seed lacks one of the two.
 
-    The targets of a seed share their source super-network, so their mean over a seed is one observation; it counts
-    only where the seed has all three. Columns: seeds, difference, low, high (95 %), `probability`, the
-    one-sided confidence (Student's t) that `first` is better, and `sd` over seeds; NaN where there are too few seeds.
-    No row where nothing is retrained; ValueError for a procedure that does not exist.
+    The targets of a seed share their source super-network, so their mean over a seed is one observation: the column
+    `long-tailed`, NaN unless the seed has all three. No column where nothing is retrained.
+    ValueError for a procedure that does not exist.
     """
     for name in (first, second):
         if name not in ROWS:
@@ -118,9 +117,19 @@ def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFr
     )
     if set(LONG_TAILED) <= set(gaps.columns):
         gaps["long-tailed"] = gaps[list(LONG_TAILED)].mean(axis=1, skipna=False)
+    return gaps
+
+
+def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """`first` minus `second`, the mean over seeds of `seed_by_seed`, one row per target and for all long-tailed ones.
+
+    Columns: seeds, difference, low, high (95 %), `probability`, the one-sided confidence (Student's t) that `first` is
+    better, and `sd` over seeds; NaN where there are too few seeds. No row where nothing is retrained.
+    ValueError as `seed_by_seed`.
+    """
     rows = []
-    for target in gaps.columns:
-        values = gaps[target].dropna()
+    for target, gaps in seed_by_seed(runs, first, second).items():
+        values = gaps.dropna()
         if len(values):
             low, high = t_interval(values) or (np.nan, np.nan)
             rows.append((target, len(values), values.mean(), low, high, probability_positive(values), values.std()))

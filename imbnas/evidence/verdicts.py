@@ -76,7 +76,7 @@ def difference(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
 
 
 def among_random_in_words(frame: pd.DataFrame) -> str:
-    """`quality.among_random` as sentences: a path drawn blindly, and how many of them beat each winner."""
+    """`paths.among_random` as sentences: a path drawn blindly, and how many of them beat each winner."""
     sentences = []
     for target, rows in frame.groupby("target", sort=False):
         first = rows.iloc[0]
@@ -110,7 +110,7 @@ def quality_in_print(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def spread_in_words(spread: Mapping[str, Any]) -> str:
-    """`quality.retrained_spread` as a sentence: whether the paths differ at all."""
+    """`spread.retrained_spread` as a sentence: whether the paths differ at all."""
     target, paths, repeated = (spread[name] for name in ("target", "paths", "repeated"))
     if spread["ratio"] is None:
         return (
@@ -156,7 +156,7 @@ def one_gate_in_words(gate: Mapping[str, Any], found: Sequence[Mapping[str, Any]
     parts = [
         (f"two P1 classifiers rank {len(told['paths'])} paths alike with τ =", told["tau_between_seeds"],
          drawn["tau_low"], drawn["tau_high"], ENOUGH_AGREEMENT, told["rankings_agree"]),
-        ("in errors of counting images their scores spread by", drawn["ratio"],
+        ("in errors of counting images the first one's scores spread by", drawn["ratio"],
          drawn["ratio_low"], drawn["ratio_high"], ENOUGH_SPREAD, told["paths_differ"]),
         ("and in SDs between seeds retrained paths by", third["ratio"],
          third["least"], third["most"], ENOUGH_SPREAD, third["retrained_differ"]),

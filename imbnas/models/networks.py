@@ -59,11 +59,14 @@ class SuperNet(nn.Module):
         return self.classifier(self.features(images, selection))
 
     def reset_classifier(self, num_classes: int, generator: torch.Generator | None = None) -> None:
-        """A fresh linear classifier for `num_classes` classes; the backbone is not touched (paper, Eq. 6)."""
-        device = self.classifier.weight.device
+        """A fresh linear classifier for `num_classes` classes; the backbone is not touched (paper, Eq. 6).
+
+        On the device and of the type of the one before.
+        """
+        weight = self.classifier.weight
         self.classifier = linear_classifier(self.backbone.width, num_classes)
         initialise(self.classifier, generator)
-        self.classifier.to(device)
+        self.classifier.to(weight)
 
 
 class SubNet(nn.Module):

@@ -1,6 +1,7 @@
 """Batch norm, the operations of the spaces, and an edge that holds all of them (paper, Eq. 3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
@@ -41,6 +42,20 @@ def use_batch_statistics(net: nn.Module) -> None:
             module.mode = "batch"
 
 
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; every module as it was after it, also where batch norm ignores statistics."""
+    before = [(module, module.training, getattr(module, "mode", None)) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training, mode in before:
+            module.training = training
+            if isinstance(module, BatchNorm):
+                module.mode = mode
+
+
 class Zero(nn.Module):
     """An edge that carries nothing: `none` in a cell, the residual part of `skip` in a macro layer."""
 
@@ -69,7 +84,8 @@ def neighbourhood(
     """A depthwise 3x3 kernel of ones, and one over the number of neighbours of every pixel."""
     with torch.inference_mode(False):
         ones = torch.ones(channels, 1, 3, 3, dtype=dtype)
-        neighbours = F.avg_pool2d(torch.ones(1, 1, height, width), 3, stride=1, padding=1, divisor_override=1)
+        pixels = torch.ones(1, 1, height, width, dtype=torch.float64)
+        neighbours = F.avg_pool2d(pixels, 3, stride=1, padding=1, divisor_override=1)
         shares = (1 / neighbours).expand(1, channels, -1, -1).to(dtype)
         return ones, shares.contiguous(memory_format=torch.channels_last)
 

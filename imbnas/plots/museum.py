@@ -57,11 +57,13 @@ def agreement(panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabels: Sequen
     """Scores of the same cells against something else, two panels a row, Kendall's tau in each title."""
     rows = -(-len(panels) // 2)
     grid = axes(0.5 + 2.6 * rows, rows, 2, squeeze=False)
-    for number, (ax, (title, (across, up))) in enumerate(zip(grid.flat, panels.items(), strict=True)):
+    for number, (ax, (title, (across, up))) in enumerate(zip(grid.flat, panels.items(), strict=False)):
         colour = BLUE if number % 2 == 0 else ORANGE
         ax.scatter(across[up.index], up, s=11, color=colour, alpha=0.6, linewidths=0)
         tau = f"{up.corr(across[up.index], method='kendall'):.2f}".replace("-", "−")
         ax.set(title=f"{title}: τ = {tau}", xlabel=xlabels[number])
+    for ax in grid.flat[len(panels) :]:
+        ax.set_axis_off()
     for ax in grid[:, 0]:
         ax.set_ylabel(ylabel)
-    return list(grid.flat)
+    return list(grid.flat[: len(panels)])

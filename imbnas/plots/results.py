@@ -24,7 +24,7 @@ from imbnas.plots.theme import (
     axes,
     note,
 )
-from imbnas.statistics.intervals import binomial_error
+from imbnas.statistics.intervals import binomial_error, t_interval
 from imbnas.training import Recipe
 
 NO_RECORDS = "no record yet\n\nmake grid PROFILE=laptop\nwrites them"
@@ -177,9 +177,8 @@ def grouped_bars(frame: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Ax
     ax, width = ax or axes(3.4), 0.8 / frame.shape[1]
     for number, (name, values) in enumerate(frame.items()):
         places = np.arange(len(frame)) + (number - (frame.shape[1] - 1) / 2) * width
-        bars = ax.bar(
-            places, values, width * 0.94, color=PALETTE[number], hatch=HATCHES[number], edgecolor="white", label=name
-        )
+        look = {"color": PALETTE[number % len(PALETTE)], "hatch": HATCHES[number % len(HATCHES)]}
+        bars = ax.bar(places, values, width * 0.94, **look, edgecolor="white", label=name)
         ax.bar_label(bars, fmt="%.0f", fontsize=9, color=INK)
     ax.set_xticks(range(len(frame)), [str(name).replace(", ", "\n") for name in frame.index])
     ax.set(ylabel=ylabel)
@@ -206,25 +205,30 @@ def per_class(accuracies: Sequence[float], counts: Sequence[int], ax: Axes | Non
 # ------------------------------------------------------------------------------------------- Table 2 in figures
 
 
-def levels(table: pd.DataFrame, profile: str) -> list[Axes]:
+def levels(runs: pd.DataFrame, profile: str) -> list[Axes]:
     """Accuracy per target: ours filled, with the interval over seeds; the paper's hollow, with its test images'.
 
-    A point of ours with one seed has no interval over seeds. It gets a thin bar, that of 10,000 test images.
+    runs: `retrainings` of `imbnas.evidence.table2`. Every seed is a small dot beside the mean. A point of ours with one
+    seed has no interval over seeds. It gets a thin bar, that of 10,000 test images.
     """
     grid = axes(4.6, 2, 2)
     for ax, target in zip(grid.flat, TARGETS, strict=True):
+        shown = []
         for row, procedure in enumerate(PROCEDURES):
             value = PAPER.loc[procedure, target]
             half = NORMAL * binomial_error(value)
             ax.plot([value - half, value + half], [row + 0.16] * 2, color=QUIET, linewidth=1.2)
             ax.plot(value, row + 0.16, PROCEDURE_MARKERS[procedure], color=QUIET, markerfacecolor="white")
-            ours = table[(table.procedure == procedure) & (table.target == target)]
-            for cell in ours.itertuples():
-                low, high, width = interval(cell)
-                ax.plot([low, high], [row - 0.16] * 2, color=PROCEDURE_COLOURS[procedure], linewidth=width)
-                ax.plot(cell.accuracy, row - 0.16, PROCEDURE_MARKERS[procedure], color=PROCEDURE_COLOURS[procedure])
-        missing = "" if (table.target == target).any() else " (ours: not run)"
-        ax.set(title=target + missing, yticks=range(4), yticklabels=PROCEDURES, ylim=(3.6, -0.6))
+            ours = runs.accuracy[(runs.procedure == procedure) & (runs.target == target)]
+            mean_and_seeds(ax, ours, row - 0.16, PROCEDURE_COLOURS[procedure], PROCEDURE_MARKERS[procedure])
+            shown += [value - half, value + half, *ours]
+            if len(ours) == 1:
+                half = NORMAL * binomial_error(ours.iloc[0])
+                ax.plot([ours.iloc[0] - half, ours.iloc[0] + half], [row - 0.16] * 2, linewidth=0.9,
+                        color=PROCEDURE_COLOURS[procedure])  # fmt: skip
+                shown += [ours.iloc[0] - half, ours.iloc[0] + half]
+        missing = "" if (runs.target == target).any() else " (ours: not run)"
+        ax.set(title=target + missing, yticks=range(4), yticklabels=PROCEDURES, ylim=(3.6, -0.6), xlim=around(shown))
         ax.grid(axis="y", visible=False)
     grid[0, 0].plot([], [], "o", color=INK, label=f"ours ({profile or 'no records yet'})")
     grid[0, 0].plot([], [], "o", color=QUIET, markerfacecolor="white", label="the paper's")
@@ -234,35 +238,43 @@ def levels(table: pd.DataFrame, profile: str) -> list[Axes]:
     return list(grid.flat)
 
 
-def interval(cell) -> tuple[float, float, float]:
-    """Ends and line width of a bar: over seeds, thick, or where there is one seed, of the test images alone, thin."""
-    if not np.isnan(cell.low):
-        return cell.low, cell.high, 2.2
-    half = NORMAL * binomial_error(cell.accuracy)
-    return cell.accuracy - half, cell.accuracy + half, 0.9
+def mean_and_seeds(ax: Axes, values: pd.Series, row: float, colour: str, marker: str = "o") -> None:
+    """The mean of some seeds at one height, from two on with its 95 % interval and every seed as a small dot."""
+    if not len(values):
+        return
+    if ends := t_interval(values):
+        ax.plot(ends, [row] * 2, color=colour, linewidth=2.2)
+        ax.plot(values, [row] * len(values), ".", color=colour, markeredgecolor="white", markersize=9, zorder=3)
+    ax.plot(values.mean(), row, marker, color=colour, zorder=4)
+
+
+def around(values: Sequence[float]) -> tuple[float, float]:
+    """Limits of an axis that holds these values; a wider interval, as two seeds have it, runs out of the figure."""
+    low, high = min(values), max(values)
+    return low - 0.08 * (high - low), high + 0.08 * (high - low)
 
 
 def gaps(ours: Mapping[str, pd.DataFrame], paper: Mapping[str, pd.DataFrame], profile: str = "") -> list[Axes]:
     """Differences in points, one panel per pair of procedures, one row per target.
 
-    ours: `evidence.paired_differences` by title, empty for the paper's alone; paper: `evidence.paper_gaps` by the
-    same titles. Hollow and grey is the paper's single run with the interval of its test images; filled is ours, seeds
-    paired.
+    ours: `seed_by_seed` of `imbnas.evidence.table2` by title, empty for the paper's alone; paper: `paper_gaps` of
+    `imbnas.evidence.paper` by the same titles. Hollow and grey is the paper's single run with the interval of its test
+    images; filled is ours, seeds paired: every seed a small dot, and their mean with its interval.
     """
     grid = axes(0.9 + 1.75 * len(paper), len(paper), 1, squeeze=False, sharex=True)[:, 0]
+    shown = [0.0]
     for ax, (title, theirs) in zip(grid, paper.items(), strict=True):
         ax.axvline(0, color=INK, linewidth=0.9)
         for row, (target, gap) in enumerate(theirs.iterrows()):
             half = NORMAL * gap.error
             ax.plot([gap.difference - half, gap.difference + half], [row + 0.17] * 2, color=QUIET, linewidth=1.2)
             ax.plot(gap.difference, row + 0.17, "o", color=QUIET, markerfacecolor="white")
-            mine = ours.get(title)
-            for cell in () if mine is None else mine[mine.target == target].itertuples():
-                ax.plot([cell.low, cell.high], [row - 0.17] * 2, color=BLUE, linewidth=2.2)
-                ax.plot(cell.difference, row - 0.17, "o", color=BLUE)
+            mine = ours.get(title, pd.DataFrame()).get(target, pd.Series(dtype=float)).dropna()
+            mean_and_seeds(ax, mine, row - 0.17, BLUE)
+            shown += [gap.difference - half, gap.difference + half, *mine]
         ax.set(title=title, yticks=range(len(theirs)), yticklabels=theirs.index, ylim=(len(theirs) - 0.4, -0.6))
         ax.grid(axis="y", visible=False)
-    grid[-1].set_xlabel("difference (points)")
+    grid[-1].set(xlabel="difference (points)", xlim=around(shown))
     if ours:
         grid[0].plot([], [], "o", color=BLUE, label=f"ours ({profile})" if profile else "ours: no records yet")
     grid[0].plot([], [], "o", color=QUIET, markerfacecolor="white", label="the paper's one run")
@@ -270,22 +282,25 @@ def gaps(ours: Mapping[str, pd.DataFrame], paper: Mapping[str, pd.DataFrame], pr
     return list(grid)
 
 
-def cost_against_accuracy(costs: pd.DataFrame, table: pd.DataFrame, target: str, ax: Axes | None = None) -> Axes:
+def cost_against_accuracy(costs: pd.DataFrame, runs: pd.DataFrame, target: str, ax: Axes | None = None) -> Axes:
     """Accuracy of each procedure's winner on `target` over what it cost: filled, adapting and searching.
 
+    runs: `retrainings` of `imbnas.evidence.table2`; from two seeds on each is a small dot beside their mean.
     Hollow, where a procedure starts from a source super-network: with that network's training, for this target alone.
     """
     ax = ax or axes(3.4)
     spent = costs[(costs.target == target) | costs.procedure.isin(["P0", "source"])]
     minutes = (spent.training + spent.search).groupby(spent.procedure).mean() / 60
-    shown = table[(table.target == target) & table.procedure.isin(minutes.index)]
+    runs = runs[(runs.target == target) & runs.procedure.isin(minutes.index)]
+    shown = runs.groupby("procedure", sort=False, as_index=False).accuracy.mean()
     if not len(shown):
         return note(ax, NO_RECORDS)
     source = minutes.get("source", np.nan)
     for cell in shown.itertuples():
         colour, marker = PROCEDURE_COLOURS[cell.procedure], PROCEDURE_MARKERS[cell.procedure]
         own = minutes[cell.procedure]
-        ax.plot([own, own], [cell.low, cell.high], color=colour, linewidth=2)
+        seeds = runs.accuracy[runs.procedure == cell.procedure]
+        ax.plot([own] * len(seeds), seeds, ".", color=colour, alpha=0.6)
         ax.plot(own, cell.accuracy, marker, color=colour, markersize=8)
         if cell.procedure != "P3" and not np.isnan(source):
             ax.plot([own, own + source], [cell.accuracy] * 2, color=RULE, linewidth=1, zorder=0)

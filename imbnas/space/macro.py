@@ -66,7 +66,9 @@ class MacroSpace(Space):
         return tuple(gene for stage, layers in pairs for gene in self._parse_stage(stage, layers))
 
     def _parse_stage(self, text: str, layers: int) -> list[int]:
-        names = text.removeprefix("|").removesuffix("|").split("|")
+        if not (len(text) > 1 and text.startswith("|") and text.endswith("|")):
+            raise ValueError(f"stage {text!r}: expected bars around it, as |skip|")
+        names = text[1:-1].split("|")
         for name in names:
             if name not in self.operations:
                 raise ValueError(f"stage {text!r}: unknown operation {name!r}; known: {self.operations}")

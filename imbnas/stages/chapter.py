@@ -62,7 +62,7 @@ def study(
     also: parameters of the chapter that this stage does without.
     """
     known = (*own(namespace, options), *also)
-    if not namespace.get("arm"):
+    if namespace.get("arm") in (None, ""):
         return check_names(namespace, known)
     quiet_errors()
     check_kinds(parameters(namespace, known))
@@ -134,10 +134,12 @@ def guess(name: str, known: Iterable[str]) -> str:
 
 
 def combinations(options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every choice of one value per name, of options whose values may be lists."""
+    """Every choice of one value per name, of options whose values may be lists; ValueError for an empty one."""
     found: list[dict[str, Any]] = [{}]
     for name, value in options.items():
         values = value if isinstance(value, list | tuple) else [value]
+        if not values:
+            raise ValueError(f"{name} is {value!r}; expected one value, or a list of at least one")
         found = [{**chosen, name: one} for chosen in found for one in values]
     return found
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ def peak_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def progress(prefix: str):
+def progress(prefix: str) -> Callable[[str], None]:
     """One clean line of progress at a time: rewritten in a terminal, printed line by line in a log."""
     interactive = os.isatty(1)
 

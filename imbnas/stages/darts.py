@@ -21,8 +21,8 @@ from imbnas.space import CellSpace, digits
 from imbnas.space import Path as PathOf
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
-from imbnas.stages.draws import named_generator
-from imbnas.stages.run import work_name
+from imbnas.stages.draws import distinct_paths, named_generator
+from imbnas.stages.run import work_name, work_root
 from imbnas.stages.search import Kept
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Recipe, fit
@@ -87,7 +87,7 @@ class Arm:
 
 def arms() -> dict[str, Arm]:
     """Every arm of the study: the base of profiles/studies/darts.yaml with each arm's changes."""
-    study = yaml.safe_load(STUDY.read_text())
+    study = yaml.safe_load(STUDY.read_text(encoding="utf-8"))
     return {name: read_arm(name, study["base"] | (changes or {})) for name, changes in study["arms"].items()}
 
 
@@ -143,7 +143,7 @@ def run_arm(arm: Arm, seed: int = 0, out: str = "", max_seconds: float | None = 
     name = f"{arm.name}-s{seed}"
     file = folder / "darts" / f"{name}.json"
     records.refuse_unwritable(file, config)
-    kept = folder.parent / "runs" / "darts" / work_name(name, config)
+    kept = work_root(folder) / "darts" / work_name(name, config)
     with clock.part("data"):
         target = load_target(arm.data, arm.target, 0, device)
     attempt = Attempt(arm, seed, target, kept, clock)
@@ -214,11 +214,8 @@ def one_path(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
 
 def stand_alone_cells(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
     """Random search without sharing: every cell trained alone on its share, the best on validation images."""
-    arm, target, draws = attempt.arm, attempt.target, attempt.draws("cells")
-    cells: list[PathOf] = []
-    while len(cells) < arm.cells:
-        if (path := arm.space.sample(draws)) not in cells:
-            cells.append(path)
+    arm, target = attempt.arm, attempt.target
+    cells = distinct_paths(arm.space, arm.cells, attempt.draws("cells"))
     logs, scores = [], []
     for number, path in enumerate(cells):
         net = SubNet(arm.space, path, target.dataset.num_classes, attempt.draws(f"cell {number}"))

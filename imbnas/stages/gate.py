@@ -4,7 +4,6 @@ import statistics
 from typing import Any
 
 from imbnas import records
-from imbnas.evaluation import class_worth
 from imbnas.models import SuperNet
 from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
 from imbnas.space import digits
@@ -15,7 +14,7 @@ from imbnas.stages.draws import named_generator, random_paths
 from imbnas.stages.run import Run
 from imbnas.stages.search import scorer, tau
 from imbnas.stages.supernet import load_source, supernet_config
-from imbnas.stages.target import Target, load_target, scoring_batches
+from imbnas.stages.target import Target, load_target, scoring_batches, worth_images
 from imbnas.training import Log
 
 
@@ -98,9 +97,9 @@ def classifier(
 
 
 def scored_images(run: Run, target: Target) -> float:
-    """How many images a score is as sure as: those scored, or fewer where the rare classes' count for more."""
+    """How many images a score of the gate is as sure as (`worth_images`)."""
     _, _, labels = scoring_batches(target, run.settings.scoring, named_generator(run.seed, "scoring", run.target))
-    return len(labels) ** 2 / float((class_worth(labels) ** 2).sum()) if target.class_mean else len(labels)
+    return worth_images(target, labels)
 
 
 def figures(p1: list[list[float]], p0: list[float], macs: list[int], images: float) -> dict[str, Any]:
@@ -120,5 +119,5 @@ def figures(p1: list[list[float]], p0: list[float], macs: list[int], images: flo
         "tau_with_source_scores": tau(p1[0], p0),
         "tau_with_macs": tau(p1[0], macs),
         "rankings_agree": between is not None and between >= ENOUGH_AGREEMENT,
-        "paths_differ": spread >= ENOUGH_SPREAD * error,
+        "paths_differ": spread > 0 and spread >= ENOUGH_SPREAD * error,
     }

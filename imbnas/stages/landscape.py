@@ -13,6 +13,7 @@ from imbnas import profiles, records
 from imbnas.benchmark import SPACE, nasbench201
 from imbnas.evolution import evolve, random_search
 from imbnas.space import digits
+from imbnas.space.base import check_whole
 from imbnas.stages.clock import Clock, cost
 from imbnas.stages.draws import named_generator
 from imbnas.training.recipe import expect
@@ -142,7 +143,11 @@ def summary(runs: Repeats, every: int = 10) -> dict[str, Any]:
 
 
 def landscape(repeats: int = 200, noisy_repeats: int = 50, out: str = "", budget: Budget = Budget()) -> dict[str, Any]:
-    """Both searches on the true score, the 12-epoch score and noisy scores: writes search/true-landscape.json."""
+    """Both searches on the true score, the 12-epoch score and noisy scores: writes search/true-landscape.json.
+
+    ValueError for fewer than two `repeats` or `noisy_repeats`, which have no spread.
+    """
+    check_whole(2, repeats=repeats, noisy_repeats=noisy_repeats)
     clock, truth = Clock(), published("cifar10")
     config = {"truth": "cifar10", "budget": budget, "repeats": repeats, "noisy_repeats": noisy_repeats}
     file = Path(out or profiles.ROOT / "results") / "search" / "true-landscape.json"

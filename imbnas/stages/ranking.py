@@ -13,11 +13,11 @@ from imbnas.names import ON_SOURCE, SCORED
 from imbnas.space import CellSpace, Path, Space, digits
 from imbnas.stages.clock import Clock, cost
 from imbnas.stages.device import best_device
-from imbnas.stages.draws import named_generator
+from imbnas.stages.draws import distinct_paths, named_generator
 from imbnas.stages.retrain import alone, retrain_config, train_and_test
 from imbnas.stages.run import Run
 from imbnas.stages.search import adaptation, adapted, scores_of, search_config
-from imbnas.stages.target import load_target
+from imbnas.stages.target import load_target, worth_images
 
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
@@ -56,10 +56,8 @@ def drawn_paths(space: Space) -> list[Path]:
     size = min(DRAWN_PER_STRATUM, space.size // COUNT)
     if not size:
         raise ValueError(f"{space} has {space.size} paths; expected at least {COUNT}, one for each stratum")
-    generator = named_generator(0, "ranking", "paths")
-    drawn: dict[Path, int] = {}
-    while len(drawn) < COUNT * size:
-        drawn.setdefault(space.sample(generator), len(drawn))
+    paths = distinct_paths(space, COUNT * size, named_generator(0, "ranking", "paths"))
+    drawn = {path: place for place, path in enumerate(paths)}
     by_cost = sorted(drawn, key=lambda path: (space.cost(path).macs, drawn[path]))
     strata = [by_cost[i * size : (i + 1) * size] for i in range(COUNT)]
     return [min(stratum, key=drawn.__getitem__) for stratum in strata]
@@ -134,6 +132,7 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     results = {
         "split": {config["data"]: target.split.hash},
         "scored": {digits(path): score for path, score in zip(paths, scores, strict=True)},
+        "images": worth_images(target, target.validation_labels),
     }
     return records.write(file, "scores", config, results, cost(clock, device))
 

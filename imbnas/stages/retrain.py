@@ -8,7 +8,7 @@ from torch import nn
 
 from imbnas import records
 from imbnas.data import Batches, eval_batches
-from imbnas.evaluation import accuracy, confusion
+from imbnas.evaluation import Accuracy, accuracy, confusion
 from imbnas.lines import line
 from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
@@ -152,7 +152,7 @@ def train_and_test(
     return records.write(file, "retrain", config | {"procedure": more["procedure"]}, results, run_cost)
 
 
-def test(net: nn.Module, target: Target) -> Any:
+def test(net: nn.Module, target: Target) -> Accuracy:
     """Accuracy on the balanced test set, overall, per class and by groups."""
     data = target.dataset
     batches = eval_batches(data.test_images, data.mean, data.std, at_once(data.device, 500))

@@ -8,6 +8,7 @@ from typing import Any
 
 from imbnas import profiles, records
 from imbnas.data import parse_target
+from imbnas.places import record_name
 from imbnas.profiles import Profile
 from imbnas.revision import revision
 from imbnas.space import Space, parse_space
@@ -18,6 +19,12 @@ WHOLE = ("seed", "split_seed")  # parameters that are whole numbers
 def work_name(name: str, config: Any) -> str:
     """The name of unfinished work: what it is of, its configuration, and the code that computes it."""
     return f"{name}-{records.identity(records.plain(config))}-{revision()}"
+
+
+def work_root(out: Path) -> Path:
+    """Where unfinished work is kept: runs/ beside `out`, the folder of the records."""
+    known = out.name not in ("", "..")  # "." and "a/.." do not say what they lie in
+    return (out if known else out.resolve()).parent / "runs"
 
 
 def check_kind(name: str, value: Any, entries: Sequence[Any], more: str = "") -> None:
@@ -77,7 +84,7 @@ class Run:
     @property
     def folder(self) -> Path:
         """Records of one folder compare: another split of the data has a folder of its own, <space>-split<number>."""
-        pair = "-".join(Path(data).name.removesuffix(".npz") for data in (self.source, self.target_data))
+        pair = "-".join(map(record_name, (self.source, self.target_data)))
         split = f"-split{self.split_seed}" if self.split_seed else ""
         return Path(self.out) / self.profile / pair / f"{self.space}{split}"
 
@@ -91,4 +98,4 @@ class Run:
         split: the hash of the images that it is done on (`Split.hash`).
         """
         name = work_name("-".join([*parts, f"s{self.seed}"]), {"config": config, "split": split})
-        return Path(self.out).parent / "runs" / self.folder.relative_to(self.out) / f"{name}{suffix}"
+        return work_root(Path(self.out)) / self.folder.relative_to(self.out) / f"{name}{suffix}"

@@ -17,6 +17,7 @@ from imbnas.evaluation import rank
 from imbnas.evolution import Search, evolve, random_search
 from imbnas.models import SuperNet
 from imbnas.names import SEARCHED
+from imbnas.profiles import Scoring
 from imbnas.space import Path as PathOf
 from imbnas.space import Space, digits, median_cost
 from imbnas.stages.adapt import adapt
@@ -169,7 +170,7 @@ class Kept:
 def read_state(file: Path) -> tuple[dict[str, Any], float]:
     """What `Kept` wrote: the search's state and its seconds. ValueError that names a damaged file."""
     try:
-        known = json.loads(file.read_text())
+        known = json.loads(file.read_text(encoding="utf-8"))
         return known["state"], known["seconds"]
     except (ValueError, KeyError, TypeError) as fault:
         raise ValueError(f"{file} is damaged ({fault}): delete it, and the search begins anew") from None
@@ -207,7 +208,7 @@ def scores_of(run: Run, net: SuperNet, target: Target, config: dict[str, Any]) -
 
 
 def scorer(
-    net: SuperNet, target: Target, scoring: Any, generator: torch.Generator, statistics: list[Tensor] | None = None
+    net: SuperNet, target: Target, scoring: Scoring, generator: torch.Generator, statistics: list[Tensor] | None = None
 ) -> Callable[[list[PathOf]], list[float]]:
     """From paths to their accuracy (percent) on the target's validation images; `Target.class_mean` says which.
 

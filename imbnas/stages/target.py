@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from imbnas.data import BENCHMARKS, Dataset, Split, eval_batches, load, parse_target, split
+from imbnas.evaluation import class_worth
 from imbnas.losses import class_weights
 from imbnas.profiles import Scoring
 from imbnas.stages.device import at_once
@@ -27,6 +28,10 @@ class Target:
         """Whether scores must be means over classes, because the validation images are long-tailed themselves."""
         return self.split.validation_kind == "from-train"
 
+    @property
+    def validation_labels(self) -> Tensor:
+        return self.dataset.train_labels[self.split.validation.to(self.dataset.device)]
+
 
 def load_target(name: str, target: str, split_seed: int, device: torch.device) -> Target:
     """The data set `name`, on `device`, cut to the label distribution `target`.
@@ -36,6 +41,11 @@ def load_target(name: str, target: str, split_seed: int, device: torch.device) -
     dataset = load(name).to(device)
     validation = "held-out" if name in BENCHMARKS else "from-train"
     return Target(dataset, split(dataset, *parse_target(target), seed=split_seed, validation=validation))
+
+
+def worth_images(target: Target, labels: Tensor) -> float:
+    """How many images a score off these is as sure as: all of them, or fewer where the rare classes' count for more."""
+    return len(labels) ** 2 / float((class_worth(labels) ** 2).sum()) if target.class_mean else len(labels)
 
 
 def scoring_batches(target: Target, scoring: Scoring, generator: torch.Generator) -> tuple[list, list, Tensor]:

@@ -1,7 +1,7 @@
 """Adaptation against truth: every procedure's scores on the study's cells, for a target whose truth is published.
 
-The target is CIFAR-100. For "balance" the published CIFAR-100 accuracies are the truth, and nothing needs to be
-retrained; a long-tailed target shows how far the ranking depends on the label distribution at all.
+The target is CIFAR-100, or the data set that a variant names. For "balance" its published accuracies are the truth, and
+nothing needs to be retrained; a long-tailed target shows how far the ranking depends on the label distribution at all.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.control import ridge_scores
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator
-from imbnas.stages.run import work_name
+from imbnas.stages.run import work_name, work_root
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.stages.validity import Arm, arm_called, arms, begin, sample_cells, study, trained, work_folder
 from imbnas.training import Log, Recipe
@@ -66,7 +66,7 @@ def truth(
     max_seconds: float | None = None,
     variant: str = "",
 ) -> dict[str, Any]:
-    """Adapt the super-network of a validity `arm` to CIFAR-100 and score the study's cells.
+    """Adapt the super-network of a validity `arm` to CIFAR-100, or to the variant's data; score the study's cells.
 
     Writes <out>/truth/<arm>-<procedure>[-<variant>]-<target>-s<seed>.json, or in <out>/probes/ what has a variant or
     starts from another arm than the chosen one. "control" adapts nothing: a ridge classifier per cell; "P1-ce" is P1
@@ -91,7 +91,7 @@ def truth(
     name = "-".join([arm, procedure, *filter(None, [variant]), target, f"s{seed}"])
     file = folder / ("truth" if arm == ARM and not variant else "probes") / f"{name}.json"
     records.refuse_unwritable(file, config)
-    kept = folder.parent / "runs" / "truth" / work_name(name, config)
+    kept = work_root(folder) / "truth" / work_name(name, config)
     data = load_target(changed.data, target, 0, device)
     with clock.part("source"):
         source = source_of(chosen, changed, seed, folder, device, clock.deadline)

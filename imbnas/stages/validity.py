@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from imbnas.space import CellSpace, parse_space
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator
-from imbnas.stages.run import work_name
+from imbnas.stages.run import work_name, work_root
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Log, PathSampler, Recipe, fit, load_tensors
@@ -59,7 +60,13 @@ class Arm:
 
 def study() -> dict[str, Any]:
     """The study's file, profiles/studies/validity.yaml."""
-    return yaml.safe_load(STUDY.read_text())
+    return parsed(STUDY.read_text(encoding="utf-8"))
+
+
+@cache
+def parsed(text: str) -> dict[str, Any]:
+    """A YAML text's entries: parsed once, for every look at an arm asks for the study."""
+    return yaml.safe_load(text)
 
 
 def arms(kind: str = "arms") -> dict[str, Arm]:
@@ -76,15 +83,15 @@ def arms(kind: str = "arms") -> dict[str, Arm]:
 
 def arm_called(name: str) -> Arm:
     """One arm of the study, of whatever kind, by its name."""
-    known = {name: arm for kind in HOMES for name, arm in arms(kind).items()}
+    known = {arm: kind for kind in HOMES for arm in study()[kind]}
     if name not in known:
         raise ValueError(f'validity arm is "{name}"; expected one of {", ".join(known)}')
-    return known[name]
+    return arms(known[name])[name]
 
 
 def arm_file(arm: Arm, seed: int, folder: Path, suffix: str) -> Path:
     """A file of an arm under the folder of records, in the place of its kind; an arm of no kind is the study's."""
-    homes = [home for kind, home in HOMES.items() if arm.name in arms(kind)]
+    homes = [home for kind, home in HOMES.items() if arm.name in study()[kind]]
     return folder / (homes or ["validity"])[0] / f"{arm.name}-s{seed}{suffix}"
 
 
@@ -163,7 +170,7 @@ def begin(arm: Arm, seed: int, device: torch.device) -> Course:
 
 def work_folder(arm: Arm, seed: int, folder: Path) -> Path:
     """Where an arm keeps its unfinished work: in runs/ beside the records."""
-    return folder.parent / "runs" / "validity" / work_name(f"{arm.name}-s{seed}", {"arm": arm, "seed": seed})
+    return work_root(folder) / "validity" / work_name(f"{arm.name}-s{seed}", {"arm": arm, "seed": seed})
 
 
 def identity(arm: Arm, seed: int) -> str:
@@ -190,7 +197,7 @@ def trained(arm: Arm, seed: int, folder: Path, device: torch.device, deadline: f
 def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = None) -> dict[str, Any]:
     """Train `arm`, score it as it goes, and write <out>/validity/<arm>-s<seed>.json (out: the project's results/).
 
-    Brief arms go to <out>/brief/, those on other data than the study's to <out>/sources/.
+    Brief arms go to <out>/brief/, the further super-networks that only probes start from to <out>/sources/.
 
     The weights go beside the record, as safetensors. Unfinished work is kept in runs/ beside `out`; the same call
     continues it.
@@ -216,7 +223,7 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
 
     log = course.train(kept, clock.deadline, measure)
     measure(total)
-    measured = [json.loads((kept / f"{step}.json").read_text()) for step in sorted(moments)]
+    measured = [json.loads((kept / f"{step}.json").read_text(encoding="utf-8")) for step in sorted(moments)]
     clock.seconds = {"training": log.seconds, "scoring": sum(one["seconds"] for one in measured)}  # before a stop too
     results = {
         "split": course.target.split.hash,

@@ -61,9 +61,11 @@ def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
     """The middle `confidence` of bootstrap values; draws without a value (NaN) don't count.
 
     NaN where more of them have none than a tail holds, 2.5 % for 95 %: they might have been the tail. ValueError as
-    `tail`.
+    `tail`, and for no values.
     """
     outside = tail(confidence)
+    if not len(values):
+        raise ValueError("there are 0 bootstrap values; expected at least one")
     if np.isnan(values).mean() > outside:
         return float("nan"), float("nan")
     low, high = np.nanquantile(values, [outside, 1 - outside])

@@ -46,7 +46,7 @@ def probability_positive(values: Iterable[float]) -> float:
 
 def pooled_sd(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
     """The standard deviation within groups, and its degrees of freedom; NaN without any group of two."""
-    values = [np.asarray(list(group), dtype=float) for group in groups]
+    values = [group for group in (np.asarray(list(group), dtype=float) for group in groups) if len(group)]
     freedom = sum(len(group) - 1 for group in values)
     squares = sum(((group - group.mean()) ** 2).sum() for group in values)
     return (float(np.sqrt(squares / freedom)) if freedom else float("nan")), freedom
@@ -64,6 +64,8 @@ def sd_interval(sd: float, freedom: int, confidence: float = 0.95) -> tuple[floa
 
 def holm(p: pd.Series) -> pd.Series:
     """P-values corrected for their number (Holm 1979): the k-th smallest of n times n + 1 - k, never falling."""
-    ordered = p.dropna().sort_values()
-    factors = np.arange(len(ordered), 0, -1)
-    return (ordered * factors).cummax().clip(upper=1.0).reindex(p.index)
+    values = p.to_numpy(dtype=float)
+    order = values.argsort()[: p.count()]  # NaN comes last
+    corrected = np.full(len(values), np.nan)
+    corrected[order] = np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1)).clip(max=1)
+    return pd.Series(corrected, p.index, name=p.name)

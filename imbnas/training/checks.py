@@ -1,4 +1,6 @@
-"""What a network is given, checked once at the door: labels, class weights and precision that are not its own."""
+"""What a network is given, checked once at the door: labels, class weights, parameters, precision not its own."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -36,6 +38,13 @@ def check_classes(
     if num_classes is not None:
         check_labels(labels, num_classes)
         check_weights(weights, num_classes)
+
+
+def check_parameters(net: nn.Module, parameters: Sequence[nn.Parameter]) -> None:
+    """ValueError where some of the `parameters` that are to be trained are not `net`'s."""
+    own = {id(parameter) for parameter in net.parameters()}
+    if strange := sum(id(parameter) not in own for parameter in parameters):
+        raise ValueError(f"{strange} of {len(parameters)} parameters are not the network's; expected its own alone")
 
 
 def check_precision(net: nn.Module, precision: str) -> None:

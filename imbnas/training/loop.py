@@ -7,13 +7,10 @@ log. It knows neither the network nor the procedure: it is given a function from
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import wraps
 from pathlib import Path
-from threading import Lock
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -21,24 +18,15 @@ from torch import Tensor, nn
 
 from imbnas.data import Batches
 from imbnas.losses import Deferred
+from imbnas.training.alone import one_at_a_time
 from imbnas.training.checkpoint import load_tensors, save_tensors
-from imbnas.training.checks import check_classes, check_precision
-from imbnas.training.moments import Moments
-from imbnas.training.owner import check_owner, digest, layout, told
+from imbnas.training.checks import check_classes, check_parameters, check_precision
+from imbnas.training.moments import Moments, Unfinished
+from imbnas.training.owner import check_owner, digest, layout, spelled, told
 from imbnas.training.recipe import Recipe
 from imbnas.training.steps import MakeStep, PlainStep, Step, sgd
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
-UNDER_WAY: dict[Path, Lock] = {}  # by checkpoint
 GENTLER = "lower the learning rate or clip the gradient; with another recipe the training begins anew"
-
-
-class Unfinished(Exception):
-    """`max_seconds` were over: the checkpoint is written, and the same call continues from it."""
 
 
 class NotFinite(ArithmeticError):
@@ -97,12 +85,13 @@ class Training:
     def owner(self) -> dict[str, str]:
         """Whose a checkpoint is: no other training may go on from it."""
         return {
-            "recipe": repr(self.recipe),
+            "recipe": spelled(self.recipe),
             "network": layout(self.model),
             "choice of parameters": digest(list(self.names.values())),
             "choice of class weights": told(self.deferred.weights),
             "precision": self.precision,
             "choice of generators": digest(sorted(self.generators)),
+            "training set": self.batches.digest,
         }
 
     def save(self, path: Path) -> None:
@@ -124,46 +113,14 @@ class Training:
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
             part[kind][rest] = tensor
+        self.batches.load_state_dict(part["batches"])  # first: where it refuses, the network is still as it was
         self.model.load_state_dict(part["model"])
         for parameter, name in self.names.items():
             self.optimizer.state[parameter]["momentum_buffer"].copy_(part["momentum"][name])
-        self.batches.load_state_dict(part["batches"])
         for name, generator in self.generators.items():
             generator.set_state(part["generator"][name])
         progress = json.loads(metadata["progress"])
         self.step, self.epoch, self.log = progress["step"], Epoch(**progress["epoch"]), Log(**progress["log"])
-
-
-Trained = TypeVar("Trained", bound=Callable[..., Log])
-
-
-def one_at_a_time(train: Trained) -> Trained:
-    """Trainings of one checkpoint, which are one and the same, wait for each other: the second finds it finished."""
-
-    @wraps(train)
-    def turn(*arguments: Any, checkpoint: str | Path | None = None, **options: Any) -> Log:
-        if checkpoint is None:
-            return train(*arguments, **options)
-        with UNDER_WAY.setdefault(file := Path(checkpoint), Lock()), alone_among_processes(file):
-            return train(*arguments, checkpoint=file, **options)
-
-    return turn
-
-
-@contextmanager
-def alone_among_processes(checkpoint: Path) -> Iterator[None]:
-    """Hold the lock file beside a checkpoint, .<its name>.lock, which stays there; a process that dies lets it go.
-
-    Where none can be held (a folder that is read-only, Windows) there is no waiting: what is finished can be read
-    all the same, and what is not fails when its checkpoint is written.
-    """
-    with ExitStack() as held:
-        if fcntl is not None:
-            with suppress(OSError):
-                checkpoint.parent.mkdir(parents=True, exist_ok=True)
-                lock = held.enter_context(checkpoint.with_name(f".{checkpoint.name}.lock").open("ab"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @one_at_a_time
@@ -195,19 +152,21 @@ def fit(
     step: how a step is made; what replays recordings on a GPU does the same sums (`graphs`, `pieces`).
     precision: "bf16", or the weights' own: "float32" or "float64".
     checkpoint: a file that is written every `checkpoint_seconds` and continued from when it exists; one of another
-    recipe, network, precision, choice of parameters, class weights or generators is refused.
-    deadline: `time.monotonic()` at which the training stops with `Unfinished`, its checkpoint written.
+    recipe, network, training set, precision, choice of parameters, class weights or generators is refused. Where
+    another training has it, that one is waited for, and `report` is told.
+    deadline: `time.monotonic()` at which the training stops with `Unfinished`, its checkpoint written; or the wait.
     describe: names what the last forward ran (the path), for the message of `NotFinite`.
     on_step: called with the number of steps done, after each; what it changes must not touch the training, and the
     network must be in training mode again when it returns.
     on_epoch: called at the end of each epoch; what it returns is added to the epoch's row of the log.
 
-    ValueError for labels or class weights of other classes than the network's, another precision than its own, and
-    another's checkpoint; `NotFinite` and `Unfinished` as they say.
+    ValueError for labels or class weights of other classes than the network's, parameters that are not its own, another
+    precision than its own, and another's checkpoint; `NotFinite` and `Unfinished` as they say.
     """
     check_classes(model, batches.labels, weights)
     check_precision(model, precision)
     parameters = list(model.parameters()) if parameters is None else parameters
+    check_parameters(model, parameters)
     chosen = {id(parameter) for parameter in parameters}
     names = {p: name for name, p in model.named_parameters() if id(p) in chosen}
     device, per_epoch = batches.labels.device, batches.steps_per_epoch

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
+class Unfinished(Exception):
+    """`max_seconds` were over: what was done is in the checkpoint, and the same call continues from it."""
+
+
 class Moment(NamedTuple):
     """What is due after one step; `over` where the time is up before the `last` step."""
 

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,20 @@ def check_owner(path: Path, card: Mapping[str, str], own: Mapping[str, str]) -> 
     for name, value in own.items():
         if card.get(name) != value:
             raise ValueError(f"checkpoint {path} belongs to another {name}: delete it, or give another file")
+
+
+def spelled(recipe: Any) -> str:
+    """A recipe, any dataclass of plain values, as a text that equal ones have in common."""
+    return repr(in_floats(asdict(recipe)))
+
+
+def in_floats(value: Any) -> Any:
+    """The same with every number as a float: 4 and 4.0 are equal, but printed apart."""
+    if isinstance(value, dict):
+        return {name: in_floats(each) for name, each in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(map(in_floats, value))
+    return float(value) if isinstance(value, Real) else value
 
 
 def layout(net: nn.Module) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from record.files import sha256, write
 
-from imbnas.data.sources import data_folder
+from imbnas.places import data_folder
 
 from . import PackFailed
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from record.steps import Step
 
@@ -11,7 +12,7 @@ from imbnas.space import digits, parse_space
 from imbnas.stages import Run, ranked_paths
 from imbnas.stages.ranking import NORM
 from imbnas.stages.retrain import largest_path
-from imbnas.stages.search import adaptation, max_cost
+from imbnas.stages.search import adaptation, max_cost, search_file
 
 from .steps import chapter_step, data
 
@@ -38,74 +39,72 @@ class Grid:
         named = {name: getattr(self, name) for name in ("space", "split_seed", "out", "target_data")}
         return Run(self.profile, target=target, seed=seed, **named)
 
-    def step(
-        self, run: Run, chapter: str, parts: tuple[str, ...], needs: list[str], work: list[str], **more: str
-    ) -> Step:
-        """The step that leaves the record of `parts` by running a chapter. `work` are globs of its unfinished work."""
+    def step(self, run: Run, chapter: str, record: Path, needs: list[str], work: list[str], **more: str) -> Step:
+        """The step that leaves `record` by running a chapter. `work` are globs of its unfinished work."""
         given = {"profile": run.profile, "space": run.space, "target": run.target, "seed": run.seed}
         given |= {"split_seed": run.split_seed, **more}
         if self.target_data:
             given["target_data"] = self.target_data
         name = f"{run.profile} {run.folder.name}"
-        return chapter_step(name, chapter, run.file(*parts), self.out, given, needs, work)
+        return chapter_step(name, chapter, record, self.out, given, needs, work)
 
     def supernet(self, seed: int) -> Step:
         run = self.run(seed, "balance")
-        return self.step(run, "supernet", ("supernet",), data(run.source), [f"supernet-s{seed}-*"])
+        return self.step(run, "supernet", run.file("supernet"), data(run.source), [f"supernet-s{seed}-*"])
 
     def search(self, seed: int, procedure: str, target: str = "balance") -> Step:
         run = self.run(seed, target)
-        parts = ("search", procedure, *([] if procedure == "P0" else [target]))
         start = [] if procedure == "P3" else [str(run.file("supernet"))]
         more = {"procedure": procedure} if procedure in COMPARED else {}  # searched by a chapter that can do both
         needs = start + data(run.source if procedure == "P0" else run.target_data)
         work = [f"adapt-{adaptation(procedure)}-{target}-s{seed}-*", f"search-{procedure}-{target}-s{seed}-*"]
-        return self.step(run, procedure, parts, needs, work, **more)
+        return self.step(run, procedure, search_file(run, procedure), needs, work, **more)
 
     def retrain(self, seed: int, procedure: str, target: str) -> Step:
         run = self.run(seed, target)
-        found = run.file("search", procedure, *([] if procedure == "P0" else [target]))
         searched = procedure != "largest"
         network = "{network}" if searched else most(run.profile, run.space)  # known once the search has found it
         work = [f"retrain-{target}-{network}-s{seed}-*"]
-        needs = [*([str(found)] if searched else []), *data(run.target_data)]
-        return self.step(run, "retrain", ("retrain", procedure, target), needs, work, procedure=procedure)
+        needs = [*([str(search_file(run, procedure))] if searched else []), *data(run.target_data)]
+        record = run.file("retrain", procedure, target)
+        return self.step(run, "retrain", record, needs, work, procedure=procedure)
 
     def baseline(self, seed: int, name: str, target: str) -> Step:
         run, work = self.run(seed, target), [f"retrain-{target}-resnet32-s{seed}-*"]
-        return self.step(run, "retrain", ("baseline", name, target), data(run.target_data), work, procedure=name)
+        record = run.file("baseline", name, target)
+        return self.step(run, "retrain", record, data(run.target_data), work, procedure=name)
 
     def ranked(self, seed: int, number: int, target: str = RANKED_ON) -> Step:
         """The retraining of one path of the fixed set."""
         run = self.run(seed, target)
         network = networks(run.space)[number]
-        parts, work = ("path", f"{number:02d}", target), [f"retrain-{target}-{network}-s{seed}-*"]
-        return self.step(run, "ranking", parts, data(run.target_data), work, path=str(number))
+        record, work = run.file("path", f"{number:02d}", target), [f"retrain-{target}-{network}-s{seed}-*"]
+        return self.step(run, "ranking", record, data(run.target_data), work, path=str(number))
 
     def named(self, seed: int, architecture: str, procedure: str, target: str) -> Step:
         """The retraining of an architecture by its printed form, with the loss that the procedure names."""
         run = self.run(seed, target)
         network = digits(run.space_of_paths.from_string(architecture))
-        parts, work = (procedure, network, target), [f"retrain-{target}-{network}-s{seed}-*"]
+        record, work = run.file(procedure, network, target), [f"retrain-{target}-{network}-s{seed}-*"]
         more = {"path": architecture, "procedure": procedure}
-        return self.step(run, "ranking", parts, data(run.target_data), work, **more)
+        return self.step(run, "ranking", record, data(run.target_data), work, **more)
 
     def gate(self, seed: int, target: str = RANKED_ON) -> Step:
         """The signal gate."""
         run = self.run(seed, target)
         needs = [str(run.file("supernet")), *data(run.source), *data(run.target_data)]
         work = [f"gate-{target}-classifier*-s{seed}-*"]
-        return self.step(run, "gate", ("gate", target), needs, work, procedure="gate")
+        return self.step(run, "gate", run.file("gate", target), needs, work, procedure="gate")
 
     def scores(self, seed: int, procedure: str, target: str = RANKED_ON) -> Step:
         """A procedure's scores of the fixed set."""
         on_source = procedure in ON_SOURCE
         run = self.run(seed, "balance" if on_source else target)
-        parts = ("scores", procedure, *([] if on_source else [target]))
+        record = run.file("scores", procedure, *([] if on_source else [target]))
         read = data(run.source) if on_source or procedure in NORM else []
         needs = [str(run.file("supernet")), *read, *([] if on_source else data(run.target_data))]
         work = [f"adapt-{adaptation(procedure)}-{target}-s{seed}-*"]
-        return self.step(run, "ranking", parts, needs, work, procedure=procedure)
+        return self.step(run, "ranking", record, needs, work, procedure=procedure)
 
     def column(self, seed: int, target: str) -> Iterator[Step]:
         """One column of Table 2: every procedure on one target, each retraining right after its search."""

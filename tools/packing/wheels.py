@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from project import ROOT
+from fits import required
+from packaging.requirements import Requirement
 from record.files import partial, write
 from record.take_in import plain_name
 
@@ -26,9 +26,7 @@ THERE = "filelock fsspec jinja2 markupsafe mpmath networkx numpy pillow setuptoo
 
 def requirements() -> list[str]:
     """The lines of requirements.txt that a stage needs."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    wanted = [line.split("#")[0].strip() for line in lines]
-    return [line for line in wanted if plain_name(re.split(r"[<>=]", line)[0]) in WANTED]
+    return [line for line in required() if plain_name(Requirement(line).name) in WANTED]
 
 
 def pack_wheels(folder: Path, there: Iterable[str]) -> None:
