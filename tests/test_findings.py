@@ -440,7 +440,13 @@ def test_two_seeds_of_table_2() -> None:
     assert all((table.loc["P0"] > table.loc["P1"])["step-0.01"] for table in (first, second))
     assert first.loc["P0", "step-0.01"] > first.loc["P3", "step-0.01"]
     assert (seed_by_seed(runs, "P1", "P0")["long-tailed"] < -0.9).all()
-    assert contains_zero(paired_differences(runs, "P1", "P0").set_index("target").loc["long-tailed"])
+    off_zero = [
+        (*pair, row.target)
+        for pair in (("P1", "P0"), ("P1", "P2"), ("P3", "P1"))
+        for _, row in paired_differences(runs, *pair).iterrows()
+        if not contains_zero(row)
+    ]
+    assert off_zero == [("P1", "P0", "step-0.01"), ("P3", "P1", "step-0.01")]
     assert stats.t.ppf(0.975, 1) == pytest.approx(12.7, abs=0.01)
 
 
