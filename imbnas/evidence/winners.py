@@ -1,13 +1,13 @@
 """Which gaps between two winners of Table 2 are larger than the luck of their seeds and of the test images?"""
 
 import itertools
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from imbnas.evidence.mixture import Record
 from imbnas.evidence.paths import retrained_paths
 from imbnas.evidence.spread import FEWEST_REPEATED
 from imbnas.evidence.table2 import retrainings
@@ -17,7 +17,7 @@ from imbnas.statistics.intervals import binomial_error, holm, pooled_sd
 COLUMNS = ["first", "second", "target", "seed", "difference", "error", "p", "corrected"]
 
 
-def winners_apart(found: Iterable[Mapping[str, Any]], noise: tuple[float, int] | None = None) -> pd.DataFrame:
+def winners_apart(found: Iterable[Record], noise: tuple[float, int] | None = None) -> pd.DataFrame:
     """One row per two winners of one target and seed with different paths, the smallest p first.
 
     `difference`: the first one's accuracy minus the second's, in points. `error`: its standard error, if both paths
@@ -44,7 +44,7 @@ def winners_apart(found: Iterable[Mapping[str, Any]], noise: tuple[float, int] |
     return gaps.assign(corrected=holm(gaps.p)).sort_values("p", kind="stable", ignore_index=True)
 
 
-def seed_noise(found: Iterable[Mapping[str, Any]]) -> tuple[float, int]:
+def seed_noise(found: Iterable[Record]) -> tuple[float, int]:
     """The SD between seeds of one path of the fixed set, of all targets, in points, and its degrees of freedom."""
     runs = retrained_paths(found)
     sd, freedom = pooled_sd(group for _, group in runs.groupby(["target", "path"]).overall)
