@@ -132,6 +132,7 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     found = leading(results, enough=paths_are_ranked).found
     cap, good = largest_allowed(found), good_on_balance(found)
     cells = retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)
+    winners = leading(results).of("retrain")
     frames = (
         quality(found),
         quality(found, cap=cap),
@@ -147,9 +148,9 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
         ceilings(found),
         tail_and_seed(retrained_paths(found)),
         without_noise(retrained_paths(found)),
-        winners_gaps(leading(results).of("retrain")),
-        winners_apart(leading(results).of("retrain")),
-        winners_again(leading(results).of("retrain")),
+        winners_gaps(winners),
+        winners_apart(winners),
+        winners_again(winners),
         domain(cells),
         tail_and_domain(cells),
     )

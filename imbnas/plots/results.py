@@ -223,10 +223,10 @@ def levels(runs: pd.DataFrame, profile: str) -> list[Axes]:
             mean_and_seeds(ax, ours, row - 0.16, PROCEDURE_COLOURS[procedure], PROCEDURE_MARKERS[procedure])
             shown += [value - half, value + half, *ours]
             if len(ours) == 1:
-                half = NORMAL * binomial_error(ours.iloc[0])
-                ax.plot([ours.iloc[0] - half, ours.iloc[0] + half], [row - 0.16] * 2, linewidth=0.9,
-                        color=PROCEDURE_COLOURS[procedure])  # fmt: skip
-                shown += [ours.iloc[0] - half, ours.iloc[0] + half]
+                half, value = NORMAL * binomial_error(ours.iloc[0]), ours.iloc[0]
+                ends = [value - half, value + half]
+                ax.plot(ends, [row - 0.16] * 2, linewidth=0.9, color=PROCEDURE_COLOURS[procedure])
+                shown += ends
         missing = "" if (runs.target == target).any() else " (ours: not run)"
         ax.set(title=target + missing, yticks=range(4), yticklabels=PROCEDURES, ylim=(3.6, -0.6), xlim=around(shown))
         ax.grid(axis="y", visible=False)
