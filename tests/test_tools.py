@@ -17,7 +17,7 @@ from PIL import Image
 
 from imbnas import names
 from imbnas.data import parse_target
-from tools import chapters, fits, grid, slim
+from tools import chapters, fits, grid, own_data, slim
 
 
 @pytest.fixture
@@ -112,7 +112,23 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_damaged_record_beside_data_of_ones_own_is_told_in_a_line(fresh: Path) -> None:
     with pytest.raises(SystemExit, match="supernet-s0.json is damaged .*: delete it and run its stage again$"):
-        grid.refuse_other_data({"target_data": "a/mine"})
+        own_data.refuse_records_of_others({"target_data": "a/mine"})
+
+
+def test_images_of_ones_own_are_looked_into_before_anything_is_trained(tmp_path: Path) -> None:
+    for part, sizes in (("train", (9, 3)), ("test", (2, 2))):
+        for name, size in zip(("cat", "dog"), sizes, strict=True):
+            (folder := tmp_path / "mine" / part / name).mkdir(parents=True)
+            for number in range(size):
+                Image.fromarray(np.full((8, 8, 3), 20 * number + size, np.uint8)).save(folder / f"{number}.png")
+    mine = str(tmp_path / "mine")
+    own_data.refuse_faulty_images({"source": "cifar10", "target_data": mine, "targets": "natural exp-0.5"})
+    with pytest.raises(SystemExit, match="too few|exp"):
+        own_data.refuse_faulty_images({"target_data": mine, "targets": "natural exp-0.01"})
+    (tmp_path / "mine" / "test" / "dog" / "1.png").write_text("no image")
+    for key in ("source", "target_data"):
+        with pytest.raises(SystemExit, match="1.png cannot be read as an image .* Nothing was run."):
+            own_data.refuse_faulty_images({key: mine})
 
 
 def test_a_plan_takes_old_records_as_a_run_does(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,8 +27,6 @@ import yaml
 from project import ROOT
 from record.numbers import whole, wholes
 
-from imbnas.places import own_data, record_name
-
 PROFILES = ROOT / "profiles"
 KEYS = ("profile", "seeds", "source", "target_data", "space", "split_seed", "out", "targets", "paths", "again")
 GOALS = ("table", "baselines", "controls", "gate", "ranking", "premise")  # rules of the Snakefile
@@ -73,7 +71,7 @@ def setting(text: str) -> str:
     if key == "space":
         refused_by(lambda space: space.parse_space(value), "imbnas.space", "space")
     if key in ("source", "target_data"):
-        refused_by(lambda data: check_data(data, value), "imbnas.data", key)
+        refused_by(lambda own: own.check_name(value), "own_data", key)
     if key == "out":
         value = str(Path(value))  # without a slash at its end, as Snakemake wants it
     if key in NUMBERS:
@@ -90,13 +88,6 @@ def refused_by(door: Callable[[ModuleType], Any], module: str, key: str) -> None
         door(importlib.import_module(module))
     except ValueError as fault:
         raise argparse.ArgumentTypeError(f"{key}: {fault}") from None
-
-
-def check_data(data: ModuleType, name: str) -> None:
-    """ValueError for a data set that is neither known by name nor there as a file or folder."""
-    if name not in data.BENCHMARKS and not own_data(name):
-        known = ", ".join(data.BENCHMARKS)
-        raise ValueError(f"no data set {name!r}: take one of {known}, or the path of an .npz or of a folder")
 
 
 def goal(name: str) -> str:
@@ -118,30 +109,6 @@ def refuse_unknown_variables(flags: str) -> None:
             near = difflib.get_close_matches(name.upper(), sorted(known), 1)
             meant = f"did you mean {near[0]}?" if near else "its head says which there are"
             sys.exit(f"the Makefile knows no variable {name}: {meant}")
-
-
-def refuse_other_data(settings: dict[str, str]) -> None:
-    """SystemExit where there are records of another data set of the same name, which would be overwritten or mixed in.
-
-    The message names one of the records and both data sets. SystemExit for a damaged record in their folders too.
-    """
-    from imbnas import records
-
-    out = Path(settings.get("out", "results")) / settings.get("profile", "smoke")
-    for given in filter(None, (settings.get("source"), settings.get("target_data"))):
-        name = record_name(given)
-        folders = [folder for folder in out.glob("*") if name in folder.name]
-        try:
-            found = [record for folder in folders for record in records.read(folder)]
-        except records.RecordError as fault:
-            sys.exit(str(fault))
-        for record in found:
-            for known in {record["config"].get("source"), record["config"].get("data")} - {None, given}:
-                if record_name(known) == name:
-                    sys.exit(
-                        f"{record['file']} is of {known}, and {given} is asked for: rename one of the two data "
-                        "sets, or give the records another folder (OUT=…)"
-                    )
 
 
 def alone() -> bool:
@@ -205,7 +172,10 @@ def main() -> int:
         line += ["--resources", f"gpu={arguments.at_once or stages_at_once()}"]
     os.chdir(ROOT)
     settings = dict(setting.split("=", 1) for setting in arguments.settings)
-    refuse_other_data(settings)
+    if settings.keys() & {"source", "target_data"}:
+        own = importlib.import_module("own_data")
+        own.refuse_records_of_others(settings)
+        own.refuse_faulty_images(settings)
     if not arguments.dry_run and not alone():
         print("Another grid is running in this folder: wait for it, or stop it first.", file=sys.stderr)
         return 1
