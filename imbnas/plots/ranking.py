@@ -72,6 +72,27 @@ def scatter(
     return list(grid.flat[: len(panels)])
 
 
+def against_truth(panels: Mapping[str, pd.Series], truth: pd.Series, ylabel: str = "score (%)") -> list[Axes]:
+    """One panel per ranking: every path's score over its retrained accuracy; the path ranked first is ringed."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    grid = axes(0.5 + 2.5 * rows if columns > 1 else 3.3, rows, columns, squeeze=False, sharex=True)
+    for ax, (title, scores) in zip(grid.flat, panels.items(), strict=False):
+        tau = scores.corr(truth[scores.index], method="kendall")
+        ax.scatter(truth[scores.index], scores, s=16, color=BLUE, alpha=0.7, linewidths=0)
+        first = scores.idxmax()
+        ax.scatter(truth[first], scores[first], s=90, facecolors="none", edgecolors=ORANGE, linewidths=2)
+        ax.axvline(truth.max(), color=RULE, linewidth=1.2, linestyle="--", zorder=0)
+        ax.set_title(f"{title}: τ = {tau:.2f}")
+    for ax in grid.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax in grid[-1]:
+        ax.set_xlabel("retrained (%)")
+    for ax in grid[:, 0]:
+        ax.set_ylabel(ylabel)
+    return list(grid.flat[: len(panels)])
+
+
 def agreements(groups: Mapping[str, pd.DataFrame], marked: Sequence[str] = (), missing: str = "") -> list[Axes]:
     """Kendall's tau and its interval, one row per ranking, one panel per group; the frames share their index.
 

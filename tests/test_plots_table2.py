@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbnas.plots import results
+from imbnas.plots import table2
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def bars(ax: plt.Axes) -> dict[tuple[float, float], float]:
 
 
 def test_one_seed_has_the_thin_bar_of_its_test_images_and_two_have_students() -> None:
-    grid = results.levels(runs(("P0", 50.0), ("P1", 20.0), ("P1", 20.2)), "laptop")
+    grid = table2.levels(runs(("P0", 50.0), ("P1", 20.0), ("P1", 20.2)), "laptop")
     ax = next(ax for ax in grid if ax.get_title() == "exp-0.01")
     found, half = bars(ax), 1.96 * 0.5  # half a point: sqrt(50 · 50 / 10,000)
     assert found[50.0 - half, 50.0 + half] < 1
@@ -41,7 +41,7 @@ def test_one_seed_has_the_thin_bar_of_its_test_images_and_two_have_students() ->
 def test_an_interval_wider_than_its_seeds_leaves_the_figure_to_them() -> None:
     paper = {"P1 minus P0": pd.DataFrame({"difference": [1.0], "error": [0.7]}, index=["exp-0.01"])}
     ours = {"P1 minus P0": pd.DataFrame({"exp-0.01": [-5.0, 1.0, np.nan]})}
-    (ax,) = results.gaps(ours, paper, "laptop")
+    (ax,) = table2.gaps(ours, paper, "laptop")
     low, high = ax.get_xlim()
     assert -6.5 < low < -5 and 2.4 < high < 3.5  # half a width of 38 points by two seeds, 1.4 by the paper's images
     assert [tuple(line.get_xdata()) for line in ax.lines if line.get_marker() == "."] == [(-5.0, 1.0)]
@@ -55,7 +55,7 @@ def test_hollow_marks_add_the_source_where_there_is_one() -> None:
         columns=["procedure", "target", "training", "search"],
     )
     shown = runs(*((name, 30.0 + 5 * place) for place, name in enumerate(("P0", "P1", "P3"))))
-    ax = results.cost_against_accuracy(costs, shown, "exp-0.01")
+    ax = table2.cost_against_accuracy(costs, shown, "exp-0.01")
     marks = [line for line in ax.lines if len(line.get_xdata()) == 1 and line.get_marker() != "."]
     hollow = [line.get_markerfacecolor() == "white" for line in marks]
     places = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in marks]
@@ -65,12 +65,5 @@ def test_hollow_marks_add_the_source_where_there_is_one() -> None:
 
 def test_without_records_the_command_stands_in_the_figure() -> None:
     costs = pd.DataFrame(columns=["procedure", "target", "training", "search"], dtype=float)
-    ax = results.cost_against_accuracy(costs, runs(), "exp-0.01")
+    ax = table2.cost_against_accuracy(costs, runs(), "exp-0.01")
     assert "make grid PROFILE=laptop" in ax.texts[0].get_text()
-
-
-def test_every_group_may_have_many_bars() -> None:
-    """More columns than there are hatches, and than colours: both begin again."""
-    ax = results.grouped_bars(pd.DataFrame([[1.0, 2, 3, 4, 5, 6, 7]], columns=list("abcdefg")), "accuracy (%)")
-    looks = [(bar.get_facecolor(), bar.get_hatch()) for bar in ax.patches]
-    assert [bar.get_height() for bar in ax.patches] == [1, 2, 3, 4, 5, 6, 7] and len(set(looks)) == 7
