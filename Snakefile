@@ -289,8 +289,8 @@ def scored_by(wildcards):
 # ---- the studies of a chapter that belong to no profile: make grid GOALS="validity brief truth darts" SEEDS="0 1 2"
 VALIDITY = yaml.safe_load(Path("profiles/studies/validity.yaml").read_text())
 STUDY_RUNS = str(Path(OUT).parent / "runs")
-HOMES = {"validity": "arms", "brief": "brief", "sources": "sources"}  # folder of the records, and the arms' kind
-HOME = {arm: home for home, kind in HOMES.items() for arm in VALIDITY[kind]}
+KIND = {arm: kind for kind in ("arms", "brief", "sources") for arm in VALIDITY[kind]}
+HOME = {arm: names.HOMES[kind] for arm, kind in KIND.items()}
 STUDY = f"{PAPERMILL} -p out {shlex.quote(OUT)}"
 
 
@@ -304,7 +304,7 @@ rule brief:
 
 def arm_settings(name):
     """What an arm of the validity study depends on: the base, that of its kind, and its own changes."""
-    kind = HOMES[HOME[name]]
+    kind = KIND[name]
     return [VALIDITY["base"], VALIDITY.get(f"{kind}_base"), VALIDITY[kind][name]]
 
 
@@ -312,7 +312,7 @@ rule validity_arm:
     output: json=f"{OUT}/{{home}}/{{arm}}-s{{seed}}.json", weights=f"{OUT}/{{home}}/{{arm}}-s{{seed}}.safetensors"
     params:
         settings=lambda w: json.dumps(arm_settings(w.arm), sort_keys=True),
-        code=code("validity", "supernet", beside=CELLS),
+        code=code("validity", "arms", "supernet", beside=CELLS),
         nb=CHAPTER["validity"],
     wildcard_constraints: home="validity|sources", arm="|".join(HOME)
     log: nb=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.ipynb", text=f"{STUDY_RUNS}/{{home}}/{{arm}}-s{{seed}}.txt"
@@ -365,7 +365,7 @@ rule truth_record:
     output: f"{OUT}/{{place}}/{{arm}}-{{adaptation}}{{variant}}-{{target}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps(truth_settings(w), sort_keys=True),
-        code=code("truth", "adapt", "validity", "supernet", "control", beside=CELLS),
+        code=code("truth", "adapt", "validity", "arms", "supernet", "control", beside=CELLS),
         nb=CHAPTER["truth"],
         variant=lambda w: f"-p variant {changed(w)}" if changed(w) else "",
     wildcard_constraints:

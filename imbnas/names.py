@@ -22,6 +22,8 @@ SEARCHED = (*PROCEDURES, *COMPARED)
 SCORED = ("P0", "P0-tracked", "control", "P1", "P1-ce", "P1-untrained", "P1-frozen", "P2", "P3")  # on the fixed set
 JUDGED = ("control", "P1", "P1-ce", "P2", "P3")  # against published accuracies
 ON_SOURCE = ("P0", "P0-tracked")  # score on source images, whatever the target
+# the folder of the records of each kind of arm of the validity study
+HOMES = {"arms": "validity", "brief": "brief", "sources": "sources", "profiles": "validity"}
 ARM = "constant"  # of the validity study: its super-networks are the ones adapted
 
 

@@ -12,7 +12,8 @@ import pytest
 from imbnas import records
 from imbnas.benchmark import SPACE, distinct, kendall, naive_rankings
 from imbnas.evidence import adapted, agreement, families
-from imbnas.stages.validity import arms, sample_cells
+from imbnas.stages.arms import arms
+from imbnas.stages.validity import sample_cells
 
 CELLS = sample_cells(40)
 TRUTH = distinct()["cifar10"].loc[CELLS]

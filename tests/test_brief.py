@@ -10,7 +10,8 @@ from imbnas import records
 from imbnas.benchmark import distinct
 from imbnas.evidence import brief
 from imbnas.plots import ranking
-from imbnas.stages.validity import arms, sample_cells
+from imbnas.stages.arms import arms
+from imbnas.stages.validity import sample_cells
 
 CELLS = sample_cells(30)
 TRUTH = distinct()["cifar10"].loc[CELLS]

@@ -10,9 +10,10 @@ from scipy.stats import kendalltau
 
 from imbnas import profiles, records
 from imbnas.evidence.card import bounds, card, main, signal, validity
+from imbnas.stages.arms import arm_called
 from imbnas.stages.gate import figures
 from imbnas.stages.truth import recipe_of
-from imbnas.stages.validity import arm_called, sample_cells
+from imbnas.stages.validity import sample_cells
 from imbnas.statistics.bootstrap import bootstrap_draws
 
 WITH_CARD = [name for name in profiles.names() if profiles.load(name).card]

@@ -13,8 +13,9 @@ from imbnas.benchmark import distinct
 from imbnas.evidence import probes
 from imbnas.names import ARM
 from imbnas.space import CellSpace
+from imbnas.stages.arms import arm_called
 from imbnas.stages.truth import variants
-from imbnas.stages.validity import arm_called, sample_cells
+from imbnas.stages.validity import sample_cells
 
 SPACE, CELLS = CellSpace(stages=1), sample_cells(200)
 TRUTH = {data: distinct()[data].loc[CELLS] for data in ("cifar10", "cifar100")}

@@ -14,11 +14,12 @@ from imbnas.names import ON_SOURCE, SCORED
 from imbnas.profiles import Scoring
 from imbnas.space import CellSpace, MacroSpace, digits
 from imbnas.stages import ranking
+from imbnas.stages.arms import arm_called
 from imbnas.stages.ranking import COUNT, ranked_paths
 from imbnas.stages.search import search_config
 from imbnas.stages.target import load_target
 from imbnas.stages.truth import Variant, part_trained, scored, source_of, variants
-from imbnas.stages.validity import arm_called, begin
+from imbnas.stages.validity import begin
 from tests.tiny import run
 
 
@@ -180,7 +181,7 @@ def test_source_statistics_change_the_scores_and_nothing_else(tmp_path):
 
 
 def test_brief_arms_differ_from_the_base_in_one_thing_and_see_as_many_images():
-    from imbnas.stages.validity import arm_file, arms
+    from imbnas.stages.arms import arm_file, arms
 
     base = arm_called("constant")
     images = 0.25 * base.recipe.length * base.recipe.batch_size

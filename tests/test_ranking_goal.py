@@ -13,7 +13,7 @@ import pytest
 from imbnas import stages
 from imbnas.evidence import probes
 from imbnas.stages import chapter
-from imbnas.stages.validity import study
+from imbnas.stages.arms import study
 from tools import grid
 
 ROOT = Path(__file__).parents[1]

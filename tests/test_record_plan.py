@@ -13,7 +13,8 @@ from imbnas import names
 from imbnas.benchmark import nasbench201
 from imbnas.evidence import probes
 from imbnas.space import parse_space
-from imbnas.stages.validity import arm_called, work_folder
+from imbnas.stages.arms import arm_called
+from imbnas.stages.validity import work_folder
 
 
 class TestPlan:

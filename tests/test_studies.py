@@ -15,8 +15,8 @@ import torch
 from imbnas import play, records, stages
 from imbnas.profiles import Scoring
 from imbnas.stages import batch, study, truth, validity
+from imbnas.stages.arms import arms
 from imbnas.stages.landscape import Budget, best_so_far, landscape, published, repeat, summary, with_noise
-from imbnas.stages.validity import arms
 from imbnas.training import Recipe
 
 # the package names its functions as these modules

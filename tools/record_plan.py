@@ -13,8 +13,8 @@ from record.steps import TRIAL, Step
 from imbnas import profiles
 from imbnas.data.sources import CIFAR
 from imbnas.evidence.probes import PROBES
+from imbnas.stages.arms import arms
 from imbnas.stages.ranking import COUNT, NAMED
-from imbnas.stages.validity import arms
 
 RANKED, AGAIN = 24, 6  # paths of the fixed set that come early, and again with another seed
 BENCHMARK, LONG_TAILED = "nasbench201", "cifar100"  # the profile of its recipe, and where its cells meet the long tail

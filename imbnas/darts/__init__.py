@@ -5,7 +5,8 @@ training set, α on the other (DARTS, Eq. 3 and 4), in turns. At the end each ed
 """
 
 from imbnas.darts.bilevel import dominant_eigenvalue, first_order, mixed_difference, mixed_exact, second_order
-from imbnas.darts.cures import CURES, ORDERS, DartsRecipe, SkipDropout, cured, stopping_point
+from imbnas.darts.cures import CURES, SkipDropout, cured, stopping_point
+from imbnas.darts.recipe import ORDERS, DartsRecipe
 from imbnas.darts.relaxation import check_halves, discretise, fix_classifier, halves, mixture, moved, start_alpha
 from imbnas.darts.search import Found, Search, search
 

@@ -12,7 +12,8 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
 from imbnas.darts.bilevel import Loss, dominant_eigenvalue, first_order, mixed_difference, second_order
-from imbnas.darts.cures import DartsRecipe, SkipDropout, stopping_point
+from imbnas.darts.cures import SkipDropout, stopping_point
+from imbnas.darts.recipe import DartsRecipe
 from imbnas.darts.relaxation import Alpha, check_halves, mixture, start_alpha
 from imbnas.data import Batches, Dataset
 from imbnas.losses import weighted_cross_entropy

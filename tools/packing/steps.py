@@ -9,8 +9,8 @@ from record.steps import Step
 from imbnas.data.sources import CIFAR
 from imbnas.lines import CHAPTER
 from imbnas.names import ARM
+from imbnas.stages.arms import arm_called, arm_file
 from imbnas.stages.truth import variant_called
-from imbnas.stages.validity import arm_called, arm_file
 
 
 def chapter_step(
