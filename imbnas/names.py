@@ -3,6 +3,8 @@
 Nothing here needs torch: the plan of the grid is made of these names too.
 """
 
+from numbers import Real
+
 TARGETS = ("balance", "exp-0.1", "exp-0.01", "step-0.01")
 LONG_TAILED = TARGETS[1:]
 # finds in the name of a file every target that `parse_target` knows
@@ -29,9 +31,10 @@ ARM = "constant"  # of the validity study: its super-networks are the ones adapt
 
 def check_factor(factor: float) -> None:
     """ValueError for what is no imbalance factor."""
-    if not 0.0 < factor <= 1.0:
+    if not isinstance(factor, Real) or not 0.0 < factor <= 1.0:
+        wrong = "outside" if isinstance(factor, Real) else "no number in"
         raise ValueError(
-            f"imbalance factor {factor!r} is outside (0, 1]: it is n_min / n_max, "
+            f"imbalance factor {factor!r} is {wrong} (0, 1]: it is n_min / n_max, "
             "so 0.01 means a head class a hundred times larger than a tail class, and 1 means balance"
         )
 

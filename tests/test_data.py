@@ -143,6 +143,7 @@ def test_classes_and_images_are_whole_numbers(odd):
     [
         ("exp", 0.0, "outside"),
         ("exp", 1.5, "outside"),
+        ("exp", "0.1", r"factor '0\.1' is no number in \(0, 1\]"),
         ("pareto", 0.1, "'pareto'.*balance"),
         ("natural", 1.0, "for split"),
         ("balance", 0.1, "no imbalance factor"),
@@ -150,7 +151,7 @@ def test_classes_and_images_are_whole_numbers(odd):
     ],
 )
 def test_bad_distributions_are_refused(kind, factor, words):
-    with pytest.raises(ValueError, match=words):
+    with untyped(), pytest.raises(ValueError, match=words):
         class_counts(kind, factor, **CIFAR["cifar100"])
 
 
@@ -255,6 +256,7 @@ def test_names_are_looked_for_in_the_data_folder_too(tmp_path, monkeypatch):
     [
         ({"test_labels": None}, r"no array 'test_labels'.*: train_images, train_labels, .* are needed"),
         ({"train_images": np.zeros((12, 8, 8, 3), np.float32)}, r"train_images is float32.*\(images \* 255\)\.astype"),
+        ({"train_images": np.full((12, 8, 8, 3), np.nan)}, r"is float64.*replace the values that are NaN or infinite"),
         ({"train_images": np.zeros((12, 8, 8, 3), np.int64)}, r"is int64.*by images\.astype\('uint8'\)"),
         ({"train_images": np.zeros((12, 3, 8, 8), np.uint8)}, r"channels last, by images\.transpose\(0, 2, 3, 1\)"),
         ({"train_images": np.zeros((12, 8, 8, 4), np.uint8)}, r"three channels of 4, by images\[\.\.\., :3\]"),
@@ -270,6 +272,11 @@ def test_names_are_looked_for_in_the_data_folder_too(tmp_path, monkeypatch):
         ({"train_labels": np.arange(12) % 3 - 1}, "label -1"),
         ({"train_labels": np.arange(12) * 10**15}, "label 11000000000000000 for 12 images.*without a gap"),
         ({"test_labels": np.arange(6) % 4}, "label 3"),
+        (
+            {"train_labels": np.arange(12) % 3 + 1, "test_labels": np.arange(6) % 3 + 1},
+            "the labels begin at 1.*by labels - 1 in train and test",
+        ),
+        ({"class_names": np.array(list("ab"))}, "label 2, but the 2 classes.*give one for each"),
         ({"train_labels": np.arange(12) % 2 * 2}, "no image of class 1"),
         ({"train_labels": np.zeros(12, int), "test_labels": np.zeros(6, int)}, "at least two classes.*it has 1"),
         ({"class_names": np.array(list("abcd"))}, r"no image of class 3 \(d\)"),
@@ -306,8 +313,9 @@ def test_a_damaged_npz_is_named(tmp_path, damage):
         "empty": b"",
     }
     path.write_bytes(broken[damage])
-    with pytest.raises(DataError, match=r"cifar10\.npz is damaged.*make it again"):
+    with pytest.raises(DataError, match=r"cifar10\.npz is damaged.*make it again") as said:
         load("cifar10", root=tmp_path)
+    assert "allow_pickle" not in str(said.value)  # no advice to open it unsafely
 
 
 class Trap:
@@ -452,6 +460,11 @@ def text(file):
     file.write_text("not an image")
 
 
+def folder_inside(file):
+    file.unlink()
+    file.mkdir()
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -460,6 +473,7 @@ def text(file):
         (transparent, "has the type RGBA"),
         (cut_short, "cannot be read"),
         (text, "cannot be read"),
+        (folder_inside, "is a folder inside a class, but a data folder holds .*: move its images up"),
     ],
 )
 def test_the_image_at_fault_is_named(folder, spoil, words):
@@ -491,6 +505,12 @@ def test_a_folder_without_the_layout_is_refused(tmp_path):
     (tmp_path / "test").mkdir()
     with pytest.raises(DataError, match="holds no images"):
         load(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", [None, 5, ""])
+def test_what_is_no_name_is_refused(name):
+    with untyped(), pytest.raises(DataError, match=f"data set is {name!r}: take one of cifar10, .* or the path of"):
+        load(name)
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):

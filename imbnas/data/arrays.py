@@ -15,6 +15,7 @@ from .dataset import Dataset
 
 Arrays = dict[str, Shaped[np.ndarray, "..."]]
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+BEGINNINGS = (b"PK", b"\x93NUMPY")  # of an archive and of a lone array
 SMALLEST = 8  # pixels a side: every network halves its images three times
 
 
@@ -32,6 +33,8 @@ def read_arrays(path: Path) -> Arrays:
     """All arrays of an .npz. Nothing is unpickled. DataError where it is missing or damaged."""
     try:
         with path.open("rb") as file:
+            if (begins := file.peek(6)) and not begins.startswith(BEGINNINGS):
+                raise ValueError("it begins like another kind of file")
             return _members(np.load(file, allow_pickle=False))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
@@ -77,6 +80,8 @@ def _image_fault(images: np.ndarray) -> str | None:
         return "put the channels last, by images.transpose(0, 2, 3, 1)"
     if channels != 3:
         return f"make three channels of {channels}" + (", by images[..., :3]" if channels == 4 else "")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        return "replace the values that are NaN or infinite, then give 0 to 255 as uint8"
     if images.dtype.kind == "f":
         return "give 0 to 255 as uint8, by (images * 255).astype('uint8') where they run from 0 to 1"
     if images.dtype != np.uint8:
@@ -128,7 +133,10 @@ def _names(path: Path, given: np.ndarray | None, labels: Int64[np.ndarray, " n"]
 def _check_classes(path: Path, part: str, labels: Int64[np.ndarray, " n"], names: tuple[str, ...]) -> None:
     present = set(labels.tolist())
     if stray := sorted(present - set(range(len(names)))):
-        raise DataError(f"{path}: {part} has a label {stray[0]}, but the {len(names)} classes are numbered from 0")
+        raise DataError(
+            f"{path}: {part} has a label {stray[0]}, but the {len(names)} classes are numbered from 0: number them so, "
+            "and where there are class_names give one for each"
+        )
     if missing := sorted(set(range(len(names))) - present):
         raise DataError(
             f"{path}: {part} has no image of class {missing[0]} ({names[missing[0]]}): "
@@ -152,6 +160,10 @@ def dataset_from_arrays(name: str, path: Path, arrays: Arrays) -> Dataset:
         raise DataError(f"{path}: train and test images differ in size: resize them to one size")
     keys = {part: f"{part}_labels" for part in images}
     labels = {key: _labels(path, key, arrays[key], len(images[part])) for part, key in keys.items()}
+    if (least := min(array.min() for array in labels.values())) > 0:
+        raise DataError(
+            f"{path}: the labels begin at {least}: number the classes from 0, by labels - {least} in train and test"
+        )
     names = _names(path, arrays.get("class_names"), labels["train_labels"])
     for key, array in labels.items():
         _check_classes(path, key, array, names)

@@ -100,7 +100,10 @@ def _visible(folder: Path) -> list[Path]:
 def _classes(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise DataError(f"{folder} does not exist: {LAYOUT}")
-    return {entry.name: _visible(entry) for entry in _visible(folder) if entry.is_dir()}
+    classes = {entry.name: _visible(entry) for entry in _visible(folder) if entry.is_dir()}
+    if inner := [entry for files in classes.values() for entry in files if entry.is_dir()]:
+        raise DataError(f"{inner[0]} is a folder inside a class, but {LAYOUT}: move its images up, or remove it")
+    return classes
 
 
 def read_folder(path: Path) -> Dataset:
@@ -132,13 +135,15 @@ def load(name: str, root: str | os.PathLike[str] | None = None, download: bool =
     {train,test}/<class>/<image>. DataError, a ValueError, names the file at fault and how to mend it.
     """
     folder = data_folder(root)
+    known = ", ".join((*CIFAR, *glyphs.SIZES))
+    if not isinstance(name, str | os.PathLike) or not str(name):
+        raise DataError(f"data set is {name!r}: take one of {known}, or the path of an .npz or of a folder")
     if name in CIFAR:
         return _cifar(name, folder, download)
     if name in glyphs.SIZES:
         return glyphs.read_glyphs(name, folder / "cache")
     if path := own_data(name, folder):
         return read_folder(path) if path.is_dir() else read_npz(path)
-    known = ", ".join((*CIFAR, *glyphs.SIZES))
     raise DataError(
         f"no data set {name!r}: take one of {known}, or the path of an .npz or of a folder "
         f"{{train,test}}/<class>/<image> (looked here and in {folder})"
