@@ -1,6 +1,6 @@
 """How fast this machine trains: images a second of every kind of training, and of several networks side by side.
 
-    python -m benchmarks.device [--steps 200] [--at-once 1 2 4 8] [--out FILE]
+    python -m benchmarks.device [--steps 200] [--at-once 1 2 4 8] [--out RECORD]
 
 Everything goes through `imbnas.training.fit`, on the GPU where there is one: what is measured is what a stage gets,
 waiting for the device at the end included. There every kind is measured twice, launching kernel after kernel and
@@ -28,6 +28,7 @@ from imbnas.evaluation import rank
 from imbnas.models import ResNet32, SubNet, SuperNet, use_batch_statistics
 from imbnas.profiles import load
 from imbnas.space import parse_space
+from imbnas.stages.clock import Clock, cost
 from imbnas.stages.device import best_device
 from imbnas.stages.streams import side_by_side
 from imbnas.training import PathSampler, Recipe, fit
@@ -155,26 +156,25 @@ def on_streams(count: int, kind: str, steps: int) -> float:
     return sum(speeds)
 
 
-def measured(steps: int, counts: list[int]) -> Iterator[str]:
-    """A line for everything that is measured."""
-    device = best_device()
+def measured(steps: int, counts: list[int], device: torch.device) -> Iterator[tuple[str, float, str]]:
+    """Everything that is measured, one after the other: what, its value, and its unit."""
     ways = {"plain": False, "recorded": True} if device.type == "cuda" else {"plain": False}
-    yield f"{records.device_name(device)}, torch {torch.__version__}, batch {BATCH}"
     for kind in KINDS:
         for precision in PRECISIONS:
             for way, recorded in ways.items():
-                yield told(f"{kind}, {precision}, {way}", images_per_second(kind, precision, steps, recorded))
+                speed = images_per_second(kind, precision, steps, recorded)
+                yield f"{kind}, {precision}, {way}", speed, "images/s"
     for precision in PRECISIONS if device.type == "cuda" else ():  # on a processor it takes minutes
-        yield told(f"50 paths scored, {precision}", seconds_of_scoring(precision), "s")
+        yield f"50 paths scored, {precision}", seconds_of_scoring(precision), "s"
     for kind in ("ResNet-32", "super-network"):
         for count in counts:
             speed = in_processes(count, kind, steps, device.type == "cuda")
-            yield told(f"{count} × {kind}, bf16, processes", speed)
+            yield f"{count} × {kind}, bf16, processes", speed, "images/s"
         for count in counts if device.type == "cuda" else ():
-            yield told(f"{count} × {kind}, bf16, streams", on_streams(count, kind, steps))
+            yield f"{count} × {kind}, bf16, streams", on_streams(count, kind, steps), "images/s"
 
 
-def told(what: str, value: float, unit: str = "images/s") -> str:
+def told(what: str, value: float, unit: str) -> str:
     return f"{what:36} {value:11,.{0 if value > 100 else 2}f} {unit}"
 
 
@@ -182,14 +182,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.device", description=__doc__)
     parser.add_argument("--steps", type=from_one, default=200)
     parser.add_argument("--at-once", type=from_one, nargs="*", default=[1, 2, 4, 8])
-    parser.add_argument("--out", type=Path, help="a file for the lines printed")
+    parser.add_argument("--out", type=Path, help="the record of what is printed")
     arguments = parser.parse_args()
-    lines = []
-    for line in measured(arguments.steps, arguments.at_once):
-        print(line, flush=True)
-        lines.append(line)
+    device, clock, found = best_device(), Clock(), {}
+    config = {"stage": "speed", "batch": BATCH, "steps": arguments.steps, "at_once": arguments.at_once}
     if arguments.out:
-        records.write_text(arguments.out, "\n".join(lines) + "\n")
+        records.refuse_unwritable(arguments.out, config)
+    print(f"{records.device_name(device)}, torch {torch.__version__}, batch {BATCH}", flush=True)
+    with clock.part("measuring"):
+        for what, value, unit in measured(arguments.steps, arguments.at_once, device):
+            print(told(what, value, unit), flush=True)
+            found[what] = {"value": value, "unit": unit}
+    if arguments.out:
+        records.write(arguments.out, "speed", config, {"speeds": found}, cost(clock, device))
     return 0
 
 

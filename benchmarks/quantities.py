@@ -22,7 +22,8 @@ BATCH = 128
 @dataclass(frozen=True)
 class Quantity:
     title: str
-    gate: float
+    gate: float  # the least ratio that passes
+    goal: float
     prepare: Callable[[], Pair]
 
 
@@ -165,7 +166,11 @@ def population(space: Space) -> Callable[[], Pair]:
 
 
 def frozen() -> Pair:
-    """P1's step against a step of the whole super-network, both our way (C = 16, N = 1, three cells)."""
+    """P1's step against a step of the whole super-network, both our way (C = 16, N = 1, three cells).
+
+    What P1 saves is the way back and the update, about two thirds of a step: 2.8 to 3.1 was measured, below the gate.
+    More than half of what is left is convolution, near the processor's limit, a quarter batch norm.
+    """
     space = CellSpace(16, 1, 3)
     whole, head = SuperNet(space, 10, generator()), SuperNet(space, 10, generator())
     use_batch_statistics(head)
@@ -183,10 +188,10 @@ def frozen() -> Pair:
 
 
 ALL = {
-    "augmentation": Quantity("augmentation, 2,560 images", 8.0, augmentation),
-    "resnet": Quantity("ResNet-32 step, batch 128", 1.9, resnet),
-    "single-path": Quantity("single-path steps, CellSpace C=16 N=5", 1.9, single_path),
-    "population-macro": Quantity("population of 50, MacroSpace", 2.0, population(MacroSpace())),
-    "population-cell": Quantity("population of 50, CellSpace 3 stages", 1.5, population(CellSpace(16, 1, 3))),
-    "frozen": Quantity("P1 step against a full step", 3.5, frozen),
+    "augmentation": Quantity("augmentation, 2,560 images", 8.0, 12.0, augmentation),
+    "resnet": Quantity("ResNet-32 step, batch 128", 1.9, 2.3, resnet),
+    "single-path": Quantity("single-path steps, CellSpace C=16 N=5", 1.9, 3.0, single_path),
+    "population-macro": Quantity("population of 50, MacroSpace", 2.0, 3.0, population(MacroSpace())),
+    "population-cell": Quantity("population of 50, CellSpace 3 stages", 1.5, 2.0, population(CellSpace(16, 1, 3))),
+    "frozen": Quantity("P1 step against a full step", 3.5, 4.0, frozen),
 }

@@ -133,10 +133,10 @@ class TestPlan:
             """Of what belongs to a profile: a study has no smaller size than its own."""
             steps = zip(self.steps, in_trial, strict=True)
             left = [Path(step["leaves"]) for step, tried in steps if tried is trial]
-            studies = ("validity", "sources", "truth", "probes")
+            studies = ("validity", "sources", "truth", "probes", "speed")
             return {file.name.split("-")[0] for file in left if file.parent.name not in studies}
 
-        assert kinds(True) == kinds(False) - {"speed.txt"}
+        assert kinds(True) == kinds(False)
 
     def test_a_profile_without_cifar_has_nothing_that_needs_it(self) -> None:
         """What would wait for data that no pack brings is not in the plan."""

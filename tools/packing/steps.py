@@ -60,7 +60,7 @@ def data(name: str) -> list[str]:
 
 def speed(profile: str) -> Step:
     """How fast this machine trains, one network at a time and several side by side."""
-    file = f"runs/{profile}/speed.txt"
+    file = f"results/speed/{profile}.json"
     command = ["-m", "benchmarks.device", "--out", f"{{work}}/{file}"]
     return {
         "name": "speed",
