@@ -477,6 +477,15 @@ def test_a_loss_that_explodes_is_named():
         run(replace(TINY, weights=replace(TINY.weights, rate=1e30, clip=None, length=40)))
 
 
+def test_weights_spoilt_by_a_step_are_not_saved(tmp_path):
+    """Every loss before is finite: it is the update that overflows."""
+    file = tmp_path / "search.safetensors"
+    spoilt = replace(TINY, weights=replace(TINY.weights, rate=1e39, clip=None, length=4))
+    with pytest.raises(NotFinite, match="not finite in turn 1: lower the learning rate"):
+        run(spoilt, checkpoint=file, checkpoint_seconds=0.0)
+    assert not file.exists()
+
+
 # ---------------------------------------------------------------------------------------------- the study
 
 

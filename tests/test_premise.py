@@ -117,8 +117,16 @@ class TestCeiling:
             for seed, sign in ((0, 1), (1, -1))
             for number in range(12)
         ]
+        for few in (once[:12], once[:13]):  # none, and a single path on the tail
+            assert math.isnan(if_alike(retrained_paths(few), "exp-0.01", noise=retrained_paths(twice)))
         found = if_alike(retrained_paths(once), "exp-0.01", noise=retrained_paths(twice))
         assert found == pytest.approx(2 / math.pi * math.asin(0.64))
+
+    def test_the_two_seeds_that_most_paths_have_are_compared(self) -> None:
+        """Seed 1 was run for one path, seed 2 for six, in the reverse order of seed 0."""
+        again = [path_record(0, 99.0, seed=1), *(path_record(n, 60.0 - n, seed=2) for n in range(6))]
+        found = ceiling(retrained_paths([*paths(UP), *again]), "exp-0.01")
+        assert found["repeated"] == 6 and found["tau"] == pytest.approx(-1)
 
     def test_few_repeated_paths_have_a_tau_but_no_interval(self) -> None:
         again = [path_record(number, UP[number] + 0.5, seed=1) for number in range(6)]

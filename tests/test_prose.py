@@ -35,6 +35,8 @@ def results(tmp_path: Path) -> Path:
         ("table.csv P0/accuracy +.0f", "+52"),
         ("table.csv P1,exp-0.01/change d", "48"),
         ("table.csv P0/change .1f", "0.0"),
+        ("table.csv P0/change .2f", "−0.04"),
+        ("table.csv P1,exp-0.01/change ,.1f", "47.9"),
     ],
 )
 def test_reads(results: Path, source: str, shown: str) -> None:

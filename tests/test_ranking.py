@@ -84,6 +84,7 @@ def test_every_procedure_scores_the_same_paths_and_shares_its_searchs_adaptation
     assert all(list(r["results"]["scored"]) == expected for r in found.values())
     assert found["P0"]["config"]["data"] == one.source and found["control"]["config"]["data"] == one.target_data
     assert found["P1"]["config"]["recipe"] == searched["config"]["recipe"]
+    assert found["P1"]["cost"]["seconds"]["adaptation"] == searched["cost"]["seconds"]["adaptation"]  # the shared one's
     assert found["P1"]["config"]["scoring"]["images"] is None
     held_out = len(load_target(one.target_data, one.target, 0, torch.device("cpu")).split.validation)
     assert {r["results"]["images"] for p, r in found.items() if p not in ON_SOURCE} == {held_out}

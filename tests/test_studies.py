@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -176,8 +177,18 @@ def test_lost_scores_of_an_arm_are_told_before_it_is_trained_on(tmp_path: Path, 
 def test_time_ends_the_training_of_the_source_too(tmp_path: Path, tiny_arm: None, procedure: str) -> None:
     whole = truth("tiny", procedure, out=str(tmp_path / "whole" / "results"))
     parts, stops = in_parts(truth, "tiny", procedure, out=str(tmp_path / "parts" / "results"))
-    assert stops >= (3 if procedure == "control" else 6) and records.equal(whole, parts)
+    assert stops >= (3 if procedure in ("control", "P3") else 6) and records.equal(whole, parts)
     assert len(whole["results"]["accuracy"]) == 12
+    sources = list((tmp_path / "parts" / "runs" / "validity").rglob("training.safetensors"))
+    assert len(sources) == (procedure != "P3")  # which starts from nothing
+
+
+def test_an_arm_too_short_for_its_early_looks_is_looked_at_after_its_first_step(
+    tmp_path: Path, tiny_arm: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = replace(validity_stage.arm_called("tiny"), measure=(0.05, 0.1))
+    monkeypatch.setattr(validity_stage, "arm_called", lambda name: arm)
+    assert [moment["step"] for moment in validity("tiny", out=str(tmp_path))["results"]["moments"]] == [1, 4]
 
 
 def test_plain_cross_entropy_differs_from_p1_by_the_loss_alone(tmp_path: Path, tiny_arm: None) -> None:

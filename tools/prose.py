@@ -68,8 +68,8 @@ def number(source: str, results: Path) -> str:
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"'{source}': {files[0].name} holds no number at {place} ({error})") from error
     value = STATISTICS[statistic[0]](values) if statistic else values[0]
-    shown = format(round(value), style) if style.endswith("d") else format(value, style.replace(".", "z.", 1))
-    return shown.replace("-", "−")
+    shown = format(round(value) if style.endswith("d") else value, style)
+    return shown.replace("-", "−" if set(shown) & set("123456789") else "")  # no sign before a zero
 
 
 def bound(text: str, results: Path) -> Iterator[tuple[str, str, str]]:

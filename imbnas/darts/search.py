@@ -139,6 +139,11 @@ class Search:
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.step()
 
+    def refuse_overflow(self) -> None:
+        """`NotFinite` where a step spoilt α or a weight although its loss was sound: nothing of it is saved."""
+        for what, value in (("alpha", self.alpha), *zip(self.names, self.weights, strict=True)):
+            self.check_finite(what, value)
+
     def check_finite(self, what: str, value: Tensor) -> None:
         if not torch.isfinite(value).all():
             raise NotFinite(
@@ -244,9 +249,9 @@ def search(
     """Search `net`'s space by turns of α and w, on `parts` = (images for w, images for α) of `dataset`.
 
     class_weights: for both losses and from the first turn on, whatever the recipe's `reweight_from`, float [classes];
-    None for plain cross-entropy. Parameters of `net` that ask for
-    no gradient stay as they are. checkpoint, checkpoint_seconds, deadline: as in `imbnas.training.fit`; a search
-    that was stopped and called again ends as if it had never stopped.
+    None for plain cross-entropy. Parameters of `net` that ask for no gradient stay as they are.
+    checkpoint, checkpoint_seconds, deadline: as in `imbnas.training.fit`; a search that was stopped and called again
+    ends as if it had never stopped.
 
     ValueError where the halves overlap, the recipe asks for something that the space has not, α would rest to the
     end, labels or class weights are of other classes than the network's, or the checkpoint is of another recipe, space,
@@ -264,7 +269,10 @@ def search(
             now = time.monotonic()
             run.found.seconds, clock = run.found.seconds + now - clock, now
             expired = deadline is not None and now > deadline and not run.over
-            if checkpoint is not None and (run.over or expired or now - saved > checkpoint_seconds):
+            save = checkpoint is not None and (run.over or expired or now - saved > checkpoint_seconds)
+            if save or run.over:
+                run.refuse_overflow()
+            if save:
                 run.save(checkpoint)
                 saved = now
             if expired:

@@ -43,7 +43,7 @@ def at_full_length(results: Path = ROOT / "results") -> pd.DataFrame:
     """
     rows: dict[tuple[str, str], dict[str, float]] = {}
     for folder in sorted((results / "paper" / "cifar10-cifar100").glob("cell3-c32-n1*")):
-        for record in records.read(folder):
+        for record in records.read(folder, "retrain"):
             config, found = record["config"], record["results"]
             if config["procedure"] in BASELINES and (config["target"], config["seed"]) == ("exp-0.01", 0):
                 loss, draw = NAMES[config["procedure"]], f"draw {config['split_seed']}"

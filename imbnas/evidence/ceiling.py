@@ -21,7 +21,8 @@ def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str,
     are too few paths, and where all tie.
     """
     table = by_seed(runs, target, part)
-    repeated = table.iloc[:, :2].dropna() if table.shape[1] > 1 else table.iloc[:0]  # the seeds that most paths have
+    held = table.notna().sum().sort_values(ascending=False, kind="stable")  # how many paths have a seed
+    repeated = table[held.index[:2]].dropna() if len(held) > 1 else table.iloc[:0]
     found = {"target": target, "part": part, "paths": len(table), "repeated": len(repeated)}
     found |= dict.fromkeys(("tau", "low", "high", "expected", "expected_low", "expected_high", "perfect"), float("nan"))
     if len(repeated) >= 2:
@@ -74,8 +75,8 @@ def if_alike(runs: pd.DataFrame, target: str, noise: pd.DataFrame | None = None)
     """
     shares = []
     for name in ("balance", target):
-        repeated = by_seed(runs if noise is None else noise, name)
-        if not enough(repeated):
+        own, repeated = by_seed(runs, name), by_seed(runs if noise is None else noise, name)
+        if len(own) < FEWEST_PATHS or not enough(repeated):
             return float("nan")
-        shares.append(share(spread_and_noise(by_seed(runs, name))[0], spread_and_noise(repeated)[1]))
+        shares.append(share(spread_and_noise(own)[0], spread_and_noise(repeated)[1]))
     return tau_of(math.prod(shares) ** 0.5)

@@ -156,8 +156,12 @@ def effects(values: pd.Series) -> tuple[pd.DataFrame, float]:
     terms = solution.reshape(SPACE.genes, SPACE.choices)
     edges = pd.Index([f"{start}→{end}" for start, end in SPACE.edges], name="edge")
     frame = pd.DataFrame(terms - terms.mean(1, keepdims=True), edges, list(SPACE.operations))
-    left = target - design @ solution
-    return frame, float(1 - (left**2).sum() / (target**2).sum())
+    return frame, explained(target, design @ solution)
+
+
+def explained(target: np.ndarray, fitted: np.ndarray) -> float:
+    """R²: the share of the squares of `target`, whose mean is 0, that `fitted` takes away."""
+    return float(1 - ((target - fitted) ** 2).sum() / (target**2).sum())
 
 
 def compared(study: Sequence[Record], truths: Sequence[Record], seed: int = 0) -> dict[str, pd.Series]:
@@ -200,12 +204,12 @@ def account(study: Iterable[Record], truths: Sequence[Record], count: int = CELL
             continue
         mine, wiring = scores(record, count), scores(untrained, count)
         parts = np.array([standard(wiring), standard(p0[what[0], seed][mine.index])]).T
-        weights, left = np.linalg.lstsq(parts, standard(mine), rcond=None)[:2]
+        weights = np.linalg.lstsq(parts, standard(mine), rcond=None)[0]
         added = difference(mine - wiring, -wiring, data)
         name, changed = PROBES[what]
         row = {"probe": name, "seed": seed, "changed": changed}
         row |= dict(zip(("wiring", "learnt"), weights.tolist(), strict=True))
-        row |= {"explained": float(1 - left[0] / (len(mine) - 1))} | agreement(mine - wiring, data)
+        row |= {"explained": explained(standard(mine), parts @ weights)} | agreement(mine - wiring, data)
         row |= {"bare": kendall(-wiring, data), "gain": added.tau}
         rows.append(row | dict(zip(("gain_low", "gain_high"), added.interval, strict=True)))
     return pd.DataFrame(rows, columns=ACCOUNT)
@@ -221,10 +225,10 @@ def effects_csv(series: Mapping[str, pd.Series]) -> str:
     lines = ["of,edge,operation,effect"]
     for name, values in series.items():
         short = name.replace("'s score", "").replace(", ", "-").replace(" ", "-")
-        frame, explained = effects(values)
+        frame, share = effects(values)
         for edge, row in frame.iterrows():
             lines += [f"{short},{edge.replace('→', '-')},{operation},{value:.4f}" for operation, value in row.items()]
-        lines.append(f"{short},all,explained,{explained:.4f}")
+        lines.append(f"{short},all,explained,{share:.4f}")
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ import yaml
 from imbnas import profiles
 from imbnas.names import HOMES
 from imbnas.profiles import Scoring
+from imbnas.space import CellSpace
 from imbnas.training import Recipe
 from imbnas.typed import build
 
@@ -35,6 +36,10 @@ class Arm:
     early_cells: int = 100
     precision: str = "bf16"
     scoring: Scoring = field(default_factory=Scoring)
+
+    @property
+    def space(self) -> CellSpace:
+        return CellSpace(channels=self.channels, cells=self.cells_per_stage, stages=1)
 
 
 def study() -> dict[str, Any]:

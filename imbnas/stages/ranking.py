@@ -125,8 +125,8 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     file = run.file("scores", procedure, *([] if procedure in ON_SOURCE else [run.target]))
     records.refuse_unwritable(file, config)
     target = load_target(config["data"], config["target"], run.split_seed, device)
-    with clock.part("adaptation"):
-        net, _ = adapted(run, training["procedure"], target, training, clock.deadline, device)
+    net, log = adapted(run, training["procedure"], target, training, clock.deadline, device)
+    clock.seconds["adaptation"] = log.seconds  # before a stop too
     with clock.part("scoring"):
         scores = scores_of(run, net, target, config)(paths)
     results = {

@@ -16,6 +16,7 @@ from imbnas import profiles, records
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
 from imbnas.names import ARM, JUDGED
+from imbnas.space import Space
 from imbnas.stages.adapt import adapt
 from imbnas.stages.arms import Arm, arm_called, arms, study
 from imbnas.stages.clock import Clock, cost, progress
@@ -70,7 +71,7 @@ def truth(
     """Adapt the super-network of a validity `arm` to CIFAR-100, or to the variant's data; score the study's cells.
 
     Writes <out>/truth/<arm>-<procedure>[-<variant>]-<target>-s<seed>.json, or in <out>/probes/ what has a variant or
-    starts from another arm than the chosen one. "control" adapts nothing: a ridge classifier per cell; "P1-ce" is P1
+    starts from another arm than `names.ARM`. "control" adapts nothing: a ridge classifier per cell; "P1-ce" is P1
     with plain cross-entropy, which differs on a long-tailed target only. A profile's arm adapts by the profile's
     recipes.
     """
@@ -95,8 +96,9 @@ def truth(
     kept = work_root(folder) / "truth" / work_name(name, config)
     data = load_target(changed.data, target, 0, device)
     with clock.part("source"):
-        source = source_of(chosen, changed, seed, folder, device, clock.deadline)
-    net, log = adapted(procedure, source, chosen, data, recipe, seed, kept, clock.deadline)
+        begun = (chosen, changed, seed, folder, device, clock.deadline)
+        start = chosen.space if procedure == "P3" else source_of(*begun)
+    net, log = adapted(procedure, start, data, chosen.precision, recipe, seed, kept, clock.deadline)
     clock.seconds["adaptation"] = log.seconds  # before a stop too
     with clock.part("scoring"):
         scores = scored(procedure, net, chosen, changed, data)
@@ -146,27 +148,27 @@ def part_trained(
 
 def adapted(
     procedure: str,
-    source: SuperNet,
-    arm: Arm,
+    start: SuperNet | Space,
     data: Target,
+    precision: str,
     recipe: Recipe,
     seed: int,
     kept: Path,
     deadline: float | None,
 ) -> tuple[SuperNet, Log]:
-    """The super-network that `procedure` makes of `source` for the target."""
+    """The super-network that `procedure` makes for the target; start: the source's, of P3 the space alone."""
     if procedure == "control":
-        return source, Log()
+        return start, Log()
     plain = procedure.removesuffix("-ce")  # P1-ce differs from P1 by its loss alone
     return adapt(
         plain,
-        source.space if plain == "P3" else source,
+        start,
         data,
         recipe,
         named_generator(seed, "truth", plain, "data"),
         named_generator(seed, "truth", plain, "paths"),
         reweight=plain == procedure,
-        precision=arm.precision,
+        precision=precision,
         checkpoint=kept / "training.safetensors",
         deadline=deadline,
         report=progress(f"truth {procedure} s{seed}"),

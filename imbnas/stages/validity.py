@@ -78,12 +78,11 @@ class Course:
 
 def begin(arm: Arm, seed: int, device: torch.device) -> Course:
     """An arm's network, its paths and its batches, before the first step."""
-    space = CellSpace(channels=arm.channels, cells=arm.cells_per_stage, stages=1)
     target = load_target(arm.data, "balance", 0, device)
-    net = SuperNet(space, target.dataset.num_classes, named_generator(seed, "validity", "weights")).to(device)
+    net = SuperNet(arm.space, target.dataset.num_classes, named_generator(seed, "validity", "weights")).to(device)
     draws = named_generator(seed, "validity", "data")
     batches = Batches(target.dataset, target.split.search_train, arm.recipe.batch_size, draws)
-    return Course(arm, seed, net, target, PathSampler(space, named_generator(seed, "validity", "paths")), batches)
+    return Course(arm, seed, net, target, PathSampler(arm.space, named_generator(seed, "validity", "paths")), batches)
 
 
 def work_folder(arm: Arm, seed: int, folder: Path) -> Path:
@@ -127,7 +126,8 @@ def validity(arm: str, seed: int = 0, out: str = "", max_seconds: float | None =
     course = begin(chosen, seed, device)
     kept = work_folder(chosen, seed, folder)
     total = chosen.recipe.total_steps(course.batches.steps_per_epoch)
-    moments = {round(fraction * total): chosen.early_cells for fraction in chosen.measure} | {total: chosen.cells}
+    early = {max(1, round(fraction * total)) for fraction in chosen.measure}
+    moments = dict.fromkeys(early, chosen.early_cells) | {total: chosen.cells}
 
     def measure(step: int) -> None:
         refuse_lost(kept, [moment for moment in moments if moment < step])
