@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from imbnas import lines, names
-from imbnas.places import own_data, record_name
+from imbnas.places import grid_folder, own_data, work_root
 from imbnas.revision import TRAINING, revision
 
 PROFILE = config.get("profile", "smoke")
@@ -37,9 +37,10 @@ RANKED_ON = ASKED or ["exp-0.01"]
 ON_SOURCE = names.ON_SOURCE
 SCORED = [procedure for procedure in names.SCORED if procedure not in ON_SOURCE]
 
-PLACE = f"{PROFILE}/{record_name(SOURCE)}-{record_name(DATA)}/{SPACE}" + (f"-split{SPLIT}" if SPLIT else "")
+PLACE = grid_folder(PROFILE, SOURCE, DATA, SPACE, SPLIT)
 RECORDS = f"{OUT}/{PLACE}"
-RUNS = str(Path(OUT).parent / "runs" / PLACE)  # the executed chapters, kept when a job fails
+WORK = work_root(Path(OUT))
+RUNS = str(WORK / PLACE)  # the executed chapters, kept when a job fails
 CHAPTER = {stage: f"book/{name}.ipynb" for stage, name in lines.CHAPTER.items()}
 GIVEN = {"profile": PROFILE, "source": SOURCE, "target_data": DATA, "space": SPACE, "split_seed": SPLIT, "out": OUT}
 GRID = " ".join(f"-p {name} {shlex.quote(str(value))}" for name, value in GIVEN.items())
@@ -288,7 +289,7 @@ def scored_by(wildcards):
 
 # ---- the studies of a chapter that belong to no profile: make grid GOALS="validity brief truth darts" SEEDS="0 1 2"
 VALIDITY = yaml.safe_load(Path("profiles/studies/validity.yaml").read_text())
-STUDY_RUNS = str(Path(OUT).parent / "runs")
+STUDY_RUNS = str(WORK)
 KIND = {arm: kind for kind in ("arms", "brief", "sources") for arm in VALIDITY[kind]}
 HOME = {arm: names.HOMES[kind] for arm, kind in KIND.items()}
 STUDY = f"{PAPERMILL} -p out {shlex.quote(OUT)}"

@@ -1,4 +1,4 @@
-"""Where data sets lie, and what their records are called.
+"""Where data sets, records and unfinished work lie, and what records call a data set.
 
 Nothing here needs torch: the plan of the grid asks it too.
 """
@@ -24,3 +24,18 @@ def own_data(name: str, root: str | os.PathLike[str] | None = None) -> Path | No
 def record_name(data: str) -> str:
     """What the files of records call a data set: the last part of its path, without .npz."""
     return Path(data).name.removesuffix(".npz")
+
+
+def grid_folder(profile: str, source: str, target_data: str, space: str, split_seed: int = 0) -> Path:
+    """The folder of a grid's records below that of all: <profile>/<source>-<target data>/<space>[-split<number>].
+
+    Records of one folder compare: another split of the data has a folder of its own.
+    """
+    pair = "-".join(map(record_name, (source, target_data)))
+    return Path(profile) / pair / f"{space}{f'-split{split_seed}' if split_seed else ''}"
+
+
+def work_root(out: Path) -> Path:
+    """Where unfinished work is kept: runs/ beside `out`, the folder of the records."""
+    known = out.name not in ("", "..")  # "." and "a/.." do not say what they lie in
+    return (out if known else out.resolve()).parent / "runs"

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -211,17 +211,17 @@ def table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def origin(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Where numbers come from: a row per record, by its file's name without ending.
+    """Where numbers come from: a row per record, by its file's name and as much of its folder as it takes.
 
     Seed, `identity` of its configuration, the first digits of its splits' hashes, hours of work, device, and `code`,
     the revision of the library, empty in records that were written before it was kept.
     """
-    rows = {}
-    for record in found:
+    found, rows = list(found), {}
+    for name, record in zip(told_apart([record["file"] for record in found]), found, strict=True):
         split, cost = record["results"].get("split", {}), record["cost"]
         hashes = split.values() if isinstance(split, Mapping) else [split]
         code = cost["versions"]["imbnas"]
-        rows[Path(record["file"]).stem] = {
+        rows[name] = {
             "seed": record["config"].get("seed"),
             "identity": record["identity"],
             "split": " ".join(value[:8] for value in hashes),
@@ -231,6 +231,14 @@ def origin(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         }
     columns = ["seed", "identity", "split", "hours", "device", "code"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("record")
+
+
+def told_apart(files: Sequence[str]) -> list[str]:
+    """The files without their endings, and with so much of their folders that no two are called alike."""
+    parts = [Path(file).with_suffix("").parts for file in files]
+    longest = max(map(len, parts), default=1)
+    depth = next((n for n in range(1, longest) if len({p[-n:] for p in parts}) == len(set(parts))), longest)
+    return ["/".join(p[-depth:]) for p in parts]
 
 
 def hours(seconds: Mapping[str, float]) -> float:

@@ -198,3 +198,15 @@ def test_the_origin_of_a_number(tmp_path):
     assert (table.loc["old-s4", "split"], table.loc["old-s4", "code"], table.loc["old-s4", "seed"]) == (8 * "3", "", 4)
     assert table.loc["new-s4", "identity"] == records.identity({"seed": 4, "rates": [0.1, 0.2]})
     assert records.origin([]).empty
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    files = ["r/laptop/c16/ce-s0.json", "r/paper/c32/ce-s0.json", "r/paper/c32-split1/ce-s0.json"]
+    assert records.told_apart(files) == ["c16/ce-s0", "c32/ce-s0", "c32-split1/ce-s0"]
+    assert records.told_apart([*files[:2], "r/new/c32/ce-s0.json"]) == [
+        "laptop/c16/ce-s0",
+        "paper/c32/ce-s0",
+        "new/c32/ce-s0",
+    ]
+    assert records.told_apart(["a/one.json", "b/two.json"]) == ["one", "two"]
+    assert records.told_apart(["a/one.json", "a/one.json"]) == ["one", "one"] and records.told_apart([]) == []

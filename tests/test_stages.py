@@ -18,6 +18,7 @@ from scipy.stats import kendalltau
 from imbnas import profiles, records, stages
 from imbnas.evidence.paths import retrained_paths
 from imbnas.models import ResNet32
+from imbnas.places import work_root
 from imbnas.space import CellSpace, MacroSpace, parse_space
 from imbnas.stages import run as of_run
 from imbnas.stages.arms import arm_called, arms
@@ -26,7 +27,7 @@ from imbnas.stages.draws import distinct_paths, named_generator, random_paths
 from imbnas.stages.gate import figures
 from imbnas.stages.ranking import drawn_paths
 from imbnas.stages.retrain import retrain_config, train_and_test
-from imbnas.stages.run import Run, work_root
+from imbnas.stages.run import Run
 from imbnas.stages.search import Kept, search_config
 from imbnas.stages.validity import disjoint_paths, sample_cells, work_folder
 from imbnas.training import load_tensors, save_tensors

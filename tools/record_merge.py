@@ -76,10 +76,8 @@ def check_beside(path: Path, record: dict) -> None:
     curves, weights = path.with_suffix(".csv"), path.with_suffix(".safetensors")
     if curves.exists():
         try:
-            [
-                {name: float(value) for name, value in row.items()}
-                for row in csv.DictReader(curves.read_text().splitlines())
-            ]
+            for row in csv.DictReader(curves.read_text().splitlines()):
+                list(map(float, row.values()))
         except (TypeError, ValueError, UnicodeDecodeError):
             raise MergeFailed(f"{curves.name} is no table of numbers: copy the slice again") from None
     if weights.exists() and load_tensors(weights)[1].get("identity") != record["identity"]:

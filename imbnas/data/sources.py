@@ -135,7 +135,7 @@ def load(name: str, root: str | os.PathLike[str] | None = None, download: bool =
     {train,test}/<class>/<image>. DataError, a ValueError, names the file at fault and how to mend it.
     """
     folder = data_folder(root)
-    known = ", ".join((*CIFAR, *glyphs.SIZES))
+    known = ", ".join(BENCHMARKS)
     if not isinstance(name, str | os.PathLike) or not str(name):
         raise DataError(f"data set is {name!r}: take one of {known}, or the path of an .npz or of a folder")
     if name in CIFAR:

@@ -52,8 +52,9 @@ Enough = Callable[[Grid], bool]
 def leading(
     results: Path = profiles.ROOT / "results", stage: str = "retrain", space: str = "", enough: Enough | None = None
 ) -> Grid:
-    """The grid that the book shows: of the largest profile with enough records; of the largest that has any where none
-    has enough, so that a run under way takes no page from one that is done.
+    """The grid that the book shows: of the largest profile that has enough records, else of the largest that has any.
+
+    So a run under way takes no page from one that is done.
 
     stage: has records of it. space: only grids of this space. enough: what the page needs, a whole table by default
     (`table_is_whole`, `paths_are_ranked`); any record of another `stage`.

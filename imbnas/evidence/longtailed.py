@@ -11,18 +11,20 @@ accuracy as a score, among all paths and among few, `ceiling.csv` what the noise
 whether the tail reorders paths more than that, `without-noise.csv` how two targets agree once that noise is taken out,
 `gaps.csv` the retrained winners of Table 2 one against another, over seeds, `winners-apart.csv` in each seed, beside
 chance, `winners-again.csv` those with further seeds.
-`domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them.
+`domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them; `tail-and-domain.csv`
+which of the two, a tail or other images, changes their order more.
 """
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from imbnas import profiles, records
+from imbnas.benchmark import LONGTAILED, longtailed
 from imbnas.evidence.again import winners_again
 from imbnas.evidence.ceiling import ceiling
 from imbnas.evidence.domain import SPACE, domain, tail_and_domain
@@ -41,27 +43,6 @@ RESULTS = profiles.ROOT / "results"
 FOLDER = "benchmark"
 RETRAININGS = "longtailed.csv"
 CARD, THERE = "longtailed.md", "**What is there.**"
-CONCLUSIONS = (
-    "ranking.csv",
-    "ranking-allowed.csv",
-    "differences.csv",
-    "differences-allowed.csv",
-    "ranking-good.csv",
-    "differences-good.csv",
-    "repeatability.csv",
-    "spread.csv",
-    "crossed.csv",
-    "premise.csv",
-    "predicting.csv",
-    "ceiling.csv",
-    "tail-and-seed.csv",
-    "without-noise.csv",
-    "gaps.csv",
-    "winners-apart.csv",
-    "winners-again.csv",
-    "domain.csv",
-    "tail-and-domain.csv",
-)
 PATH = ("number", "architecture", "macs", "params")
 TEST = ("overall", "many", "medium", "few", "head", "middle", "tail")
 COLUMNS = ["profile", "data", "target", "space", "seed", "split_seed", "path", *PATH, *TEST, "length", "unit"]
@@ -99,6 +80,18 @@ def row(profile: str, record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def origin(space: str, table: Path = LONGTAILED) -> pd.DataFrame:
+    """Where the accuracies of a space's retrained paths come from: a row per target and seed; empty without any.
+
+    `paths`, `hours` of work, the first digits of the hash of their `split`, `profile` and `device`.
+    """
+    rows = longtailed(table) if table.exists() else pd.DataFrame(columns=COLUMNS)
+    groups = rows[rows.space == space].groupby(["target", "seed", "split", "profile", "device"])
+    told = groups.agg(paths=("path", "size"), hours=("seconds", "sum")).reset_index(["split", "profile", "device"])
+    hours, digits = (told.hours.astype(float) / 3600).map("{:.1f}".format), told.split.str[:8]
+    return told.assign(hours=hours, split=digits)[["paths", "hours", "split", "profile", "device"]]
+
+
 def ceilings(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per target and part of the classes, all of them first: the ceiling of any agreement, spread and noise."""
     found = list(found)
@@ -124,38 +117,56 @@ def winners_gaps(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns)
 
 
+class Given(NamedTuple):
+    """What tables are concluded from: the records of the grid that the book shows, and of the one-cell space."""
+
+    found: list[dict[str, Any]]
+    good: list[dict[str, Any]]  # of the paths that do well on balance
+    cap: float  # multiply-adds that a search allows
+    paths: pd.DataFrame  # `retrained_paths` of the grid, and of the cells
+    cells: pd.DataFrame
+    winners: list[dict[str, Any]]
+
+
+def given(results: Path) -> Given:
+    """The records of one folder, read once for all tables."""
+    found = leading(results, enough=paths_are_ranked).found
+    cells = retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)
+    winners = leading(results).of("retrain")
+    return Given(found, good_on_balance(found), largest_allowed(found), retrained_paths(found), cells, winners)
+
+
+CONCLUSIONS: dict[str, Callable[[Given], pd.DataFrame]] = {
+    "ranking.csv": lambda given: quality(given.found),
+    "ranking-allowed.csv": lambda given: quality(given.found, cap=given.cap),
+    "differences.csv": lambda given: differences(given.found),
+    "differences-allowed.csv": lambda given: differences(given.found, cap=given.cap),
+    "ranking-good.csv": lambda given: quality(given.good),
+    "differences-good.csv": lambda given: differences(given.good),
+    "repeatability.csv": lambda given: repeatability(given.found),
+    "spread.csv": lambda given: scores_spread(given.found),
+    "crossed.csv": lambda given: crossed(given.found),
+    "premise.csv": lambda given: premise(given.paths),
+    "predicting.csv": lambda given: predicting(given.found),
+    "ceiling.csv": lambda given: ceilings(given.found),
+    "tail-and-seed.csv": lambda given: tail_and_seed(given.paths),
+    "without-noise.csv": lambda given: without_noise(given.paths),
+    "gaps.csv": lambda given: winners_gaps(given.winners),
+    "winners-apart.csv": lambda given: winners_apart(given.winners),
+    "winners-again.csv": lambda given: winners_again(given.winners),
+    "domain.csv": lambda given: domain(given.cells),
+    "tail-and-domain.csv": lambda given: tail_and_domain(given.cells),
+}
+
+
 def tables(results: Path = RESULTS) -> dict[str, str]:
-    """Every table as CSV by its file's name; none without a retrained path."""
+    """Every table as CSV by its file's name; none without a retrained path, nor one that would be empty."""
     table = every_retraining(results)
     if table.empty:
         return {}
-    found = leading(results, enough=paths_are_ranked).found
-    cap, good = largest_allowed(found), good_on_balance(found)
-    cells = retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)
-    winners = leading(results).of("retrain")
-    frames = (
-        quality(found),
-        quality(found, cap=cap),
-        differences(found),
-        differences(found, cap=cap),
-        quality(good),
-        differences(good),
-        repeatability(found),
-        scores_spread(found),
-        crossed(found),
-        premise(retrained_paths(found)),
-        predicting(found),
-        ceilings(found),
-        tail_and_seed(retrained_paths(found)),
-        without_noise(retrained_paths(found)),
-        winners_gaps(winners),
-        winners_apart(winners),
-        winners_again(winners),
-        domain(cells),
-        tail_and_domain(cells),
-    )
-    texts = {name: in_csv(frame, 6) for name, frame in zip(CONCLUSIONS, frames, strict=True) if len(frame)}
-    return {RETRAININGS: table.to_csv(index=False)} | texts
+    there = given(results)
+    frames = {name: conclude(there) for name, conclude in CONCLUSIONS.items()}
+    return {RETRAININGS: table.to_csv(index=False)} | {name: in_csv(f, 6) for name, f in frames.items() if len(f)}
 
 
 def filled(table: pd.DataFrame) -> str:

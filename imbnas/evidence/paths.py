@@ -12,6 +12,7 @@ COLUMNS = ["target", "number", "seed", "path", "architecture", "macs", "params",
 ACCURACIES = ["overall", "head", "middle", "tail"]
 YARDSTICKS = {"multiply-adds": "macs", "parameters": "params", "3×3 convolutions": "conv3x3"}
 FEWEST_PATHS = 10  # for an interval over paths
+FEWEST_DRAWN = 5  # for a mean of what nobody chose
 ROUNDED = 1e-5  # a cap in a record (`records.plain`) may be less than the path of that cost, which was allowed
 Rankings = dict[tuple[str, str], pd.Series]  # scores by path, of a procedure and seed; yardsticks have no seed
 
@@ -143,7 +144,7 @@ def among_random(runs: pd.DataFrame, winners: pd.DataFrame, cap: float) -> pd.Da
     for winner in winners.itertuples():
         drawn = first_seed(runs, winner.target)
         drawn = drawn.overall[drawn.macs <= cap]
-        if len(drawn) >= FEWEST_PATHS:
+        if len(drawn) >= FEWEST_DRAWN:
             rows.append(
                 {"target": winner.target, "procedure": winner.procedure, "accuracy": winner.accuracy}
                 | {"paths": len(drawn), "mean": drawn.mean(), "sd": drawn.std(ddof=1)}

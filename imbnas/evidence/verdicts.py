@@ -161,16 +161,16 @@ def one_gate_in_words(gate: Mapping[str, Any], found: Sequence[Mapping[str, Any]
         ("and in SDs between seeds retrained paths by", third["ratio"],
          third["least"], third["most"], ENOUGH_SPREAD, third["retrained_differ"]),
     ]  # fmt: skip
-    figures = "; ".join(f"{what} {part_in_words(*figures)}" for what, *figures, _ in parts)
+    told = "; ".join(f"{what} {part_in_words(*figures)}" for what, *figures, _ in parts)
     run = [(passed, low, high, enough) for _, _, low, high, enough, passed in parts if passed is not None]
     where = f"the signal gate on {called(config['target'], str(config['seed']))}"
     if all(passed for passed, *_ in run):
         sure = all(low is not None and low >= enough for _, low, _, enough in run)
-        verdict = f"T{where[1:]}, passes" + ", as far as it has been run" * (len(run) < len(parts))
+        verdict = f"{where[0].upper()}{where[1:]}, passes" + ", as far as it has been run" * (len(run) < len(parts))
     else:
         sure = any(high is None or high < enough for passed, _, high, enough in run if not passed)
         verdict = f"**Not resolvable at this size:** {where}, fails"
-    return f"{verdict}{'' if sure else ', by its estimates only'}: {figures}."
+    return f"{verdict}{'' if sure else ', by its estimates only'}: {told}."
 
 
 def part_in_words(value: float | None, low: float | None, high: float | None, enough: float) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from imbnas.names import ARM
 from imbnas.plots.theme import BLUE, INK, LINES, NAVY, ORANGE, QUIET, RULE, TEAL, axes, note, style
 
 OPERATIONS = {
@@ -78,12 +79,12 @@ def against_truth(panels: Mapping[str, pd.Series], truth: pd.Series, ylabel: str
     rows = -(-len(panels) // columns)
     grid = axes(0.5 + 2.5 * rows if columns > 1 else 3.3, rows, columns, squeeze=False, sharex=True)
     for ax, (title, scores) in zip(grid.flat, panels.items(), strict=False):
-        tau = scores.corr(truth[scores.index], method="kendall")
+        tau = f"{scores.corr(truth[scores.index], method='kendall'):.2f}".replace("-", "−")
         ax.scatter(truth[scores.index], scores, s=16, color=BLUE, alpha=0.7, linewidths=0)
         first = scores.idxmax()
         ax.scatter(truth[first], scores[first], s=90, facecolors="none", edgecolors=ORANGE, linewidths=2)
         ax.axvline(truth.max(), color=RULE, linewidth=1.2, linestyle="--", zorder=0)
-        ax.set_title(f"{title}: τ = {tau:.2f}")
+        ax.set_title(f"{title}: τ = {tau}")
     for ax in grid.flat[len(panels) :]:
         ax.set_axis_off()
     for ax in grid[-1]:
@@ -197,7 +198,7 @@ def changes(frame: pd.DataFrame, missing: str = "") -> Axes:
     names = list(rows.changed.unique())
     ax = axes(1.1 + 0.34 * len(names))
     for name, runs in rows.groupby("changed"):
-        chance = (runs.arm == "constant").all()
+        chance = (runs.arm == ARM).all()
         colour, face = (QUIET, "white") if chance else (BLUE, BLUE)
         for place, run in enumerate(runs.itertuples()):
             height = names.index(name) + 0.22 * (place - (len(runs) - 1) / 2)

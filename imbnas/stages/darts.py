@@ -16,13 +16,14 @@ from imbnas.data import Batches, eval_batches
 from imbnas.evaluation import confusion, rank
 from imbnas.evolution import evolve, random_search
 from imbnas.models import SubNet, SuperNet
+from imbnas.places import work_root
 from imbnas.profiles import Scoring, Search
 from imbnas.space import CellSpace, digits
 from imbnas.space import Path as PathOf
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import distinct_paths, named_generator
-from imbnas.stages.run import work_name, work_root
+from imbnas.stages.run import work_name
 from imbnas.stages.search import Kept
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Recipe, fit
@@ -198,9 +199,9 @@ def relaxed(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
 def one_path(attempt: Attempt) -> tuple[PathOf, dict[str, Any]]:
     """A super-network trained one path at a time, then searched by evolution or at random with its scores."""
     arm, net = attempt.arm, attempt.supernet()
-    kept = attempt.kept / "training.safetensors"
+    file = attempt.kept / "training.safetensors"
     log = train_supernet(
-        net, attempt.batches("data"), arm.steps(), attempt.draws("paths"), checkpoint=kept, **attempt.options
+        net, attempt.batches("data"), arm.steps(), attempt.draws("paths"), checkpoint=file, **attempt.options
     )
     scoring = scoring_batches(attempt.target, arm.scoring, attempt.draws("scoring"))
     score: Callable = lambda paths: rank(net, paths, *scoring, arm.scoring.precision).accuracy  # noqa: E731

@@ -123,24 +123,21 @@ def train_and_test(
     net = network(target.dataset.num_classes).to(device).train()
 
     def watched() -> dict[str, float]:
-        reached = test(net, target).class_mean
-        net.train()
-        return {"test": reached}
+        return {"test": test(net, target).class_mean}
 
-    with clock.part("training"):
-        log = fit(
-            net,
-            net,
-            batches,
-            recipe,
-            weights=class_weights(target.split.counts) if config["reweight"] else None,
-            precision=config["precision"],
-            step=fixed_step(device),
-            checkpoint=run.work_file(config, *names, split=target.split.hash),
-            deadline=clock.deadline,
-            report=progress(f"retrain {more['procedure']} {run.target} s{run.seed}"),
-            on_epoch=watched if watch else None,
-        )
+    log = fit(
+        net,
+        net,
+        batches,
+        recipe,
+        weights=class_weights(target.split.counts) if config["reweight"] else None,
+        precision=config["precision"],
+        step=fixed_step(device),
+        checkpoint=run.work_file(config, *names, split=target.split.hash),
+        deadline=clock.deadline,
+        report=progress(f"retrain {more['procedure']} {run.target} s{run.seed}"),
+        on_epoch=watched if watch else None,
+    )
     clock.seconds["training"] = log.seconds  # those before a stop too
     with clock.part("test"):
         tested = test(net, target)

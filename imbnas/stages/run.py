@@ -8,7 +8,7 @@ from typing import Any
 
 from imbnas import profiles, records
 from imbnas.data import parse_target
-from imbnas.places import record_name
+from imbnas.places import grid_folder, work_root
 from imbnas.profiles import Profile
 from imbnas.revision import revision
 from imbnas.space import Space, parse_space
@@ -19,12 +19,6 @@ WHOLE = ("seed", "split_seed")  # parameters that are whole numbers
 def work_name(name: str, config: Any) -> str:
     """The name of unfinished work: what it is of, its configuration, and the code that computes it."""
     return f"{name}-{records.identity(records.plain(config))}-{revision()}"
-
-
-def work_root(out: Path) -> Path:
-    """Where unfinished work is kept: runs/ beside `out`, the folder of the records."""
-    known = out.name not in ("", "..")  # "." and "a/.." do not say what they lie in
-    return (out if known else out.resolve()).parent / "runs"
 
 
 def check_kind(name: str, value: Any, entries: Sequence[Any], more: str = "") -> None:
@@ -66,9 +60,8 @@ class Run:
         for parameter in fields(self):
             value = getattr(self, parameter.name)
             check_kind(parameter.name, value, [value])
-        settings = profiles.load(self.profile)
         for name in ("source", "target_data", "space"):
-            object.__setattr__(self, name, getattr(self, name) or getattr(settings, name))
+            object.__setattr__(self, name, getattr(self, name) or getattr(self.settings, name))
         object.__setattr__(self, "out", self.out or str(profiles.ROOT / "results"))
         parse_target(self.target)
         parse_space(self.space)
@@ -83,10 +76,8 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Records of one folder compare: another split of the data has a folder of its own, <space>-split<number>."""
-        pair = "-".join(map(record_name, (self.source, self.target_data)))
-        split = f"-split{self.split_seed}" if self.split_seed else ""
-        return Path(self.out) / self.profile / pair / f"{self.space}{split}"
+        """Where the records are (`places.grid_folder`)."""
+        return Path(self.out) / grid_folder(self.profile, self.source, self.target_data, self.space, self.split_seed)
 
     def file(self, *parts: str, suffix: str = ".json") -> Path:
         """The record of a stage: results/<profile>/<source>-<target data>/<space>/<parts>-s<seed>.json."""

@@ -75,10 +75,9 @@ def search(run: Run, procedure: str) -> dict[str, Any]:
     records.refuse_unwritable(search_file(run, procedure), config)
     with clock.part("data"):
         target = load_target(config["data"], config["target"], run.split_seed, device)
-    with clock.part("adaptation"):
-        shared = adaptation(procedure)
-        net, log = adapted(run, shared, target, search_config(run, shared), clock.deadline, device)
-    clock.seconds["adaptation"] = log.seconds
+    shared = adaptation(procedure)
+    net, log = adapted(run, shared, target, search_config(run, shared), clock.deadline, device)
+    clock.seconds["adaptation"] = log.seconds  # before a stop too
     with clock.part("search"):
         found, cap = run_search(run, net, target, config, clock)
     records.write_curves(search_file(run, procedure, ".csv"), log.rows)

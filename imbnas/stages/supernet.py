@@ -56,17 +56,16 @@ def supernet(run: Run) -> dict[str, Any]:
     )
     weights = named_generator(run.seed, "supernet", "weights")
     net = SuperNet(run.space_of_paths, source.dataset.num_classes, weights).to(device)
-    with clock.part("training"):
-        log = train_supernet(
-            net,
-            batches,
-            recipe,
-            named_generator(run.seed, "supernet", "paths"),
-            precision=run.settings.precision,
-            checkpoint=run.work_file(config, "supernet", split=source.split.hash),
-            deadline=clock.deadline,
-            report=progress(f"supernet {run.source} s{run.seed}"),
-        )
+    log = train_supernet(
+        net,
+        batches,
+        recipe,
+        named_generator(run.seed, "supernet", "paths"),
+        precision=run.settings.precision,
+        checkpoint=run.work_file(config, "supernet", split=source.split.hash),
+        deadline=clock.deadline,
+        report=progress(f"supernet {run.source} s{run.seed}"),
+    )
     clock.seconds["training"] = log.seconds  # those before a stop too
     weights_file, plain = run.file("supernet", suffix=".safetensors"), records.plain(config)
     about = {"data": run.source, "recipe": json.dumps(plain["recipe"]), "precision": config["precision"]}

@@ -16,6 +16,7 @@ from imbnas import profiles, records
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
 from imbnas.names import ARM, JUDGED
+from imbnas.places import work_root
 from imbnas.space import Space
 from imbnas.stages.adapt import adapt
 from imbnas.stages.arms import Arm, arm_called, arms, study
@@ -23,7 +24,7 @@ from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.control import ridge_scores
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator
-from imbnas.stages.run import work_name, work_root
+from imbnas.stages.run import work_name
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.stages.validity import begin, sample_cells, trained, work_folder
 from imbnas.training import Log, Recipe

@@ -15,13 +15,14 @@ from imbnas.benchmark import distinct
 from imbnas.data import Batches
 from imbnas.evaluation import rank
 from imbnas.models import SuperNet
+from imbnas.places import work_root
 from imbnas.profiles import Scoring
 from imbnas.space import CellSpace, parse_space
 from imbnas.stages.arms import Arm, arm_called, arm_file
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator
-from imbnas.stages.run import work_name, work_root
+from imbnas.stages.run import work_name
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Log, PathSampler, fit, load_tensors

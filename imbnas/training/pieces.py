@@ -87,7 +87,7 @@ class PathStep:
 
     def learn(self, pieces: list[Piece]) -> None:
         """The backward parts of those pieces that the loss depends on and that learn."""
-        reached: set[int] = {id(None)}
+        reached = {id(pieces[-1].target)}
         for piece in reversed(pieces):
             if id(piece.target) in reached and piece.learns:
                 piece.backward()

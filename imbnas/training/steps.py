@@ -49,7 +49,7 @@ def sgd(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
     """bfloat16 where `precision` is "bf16"; the weights' own where it is "float32" or "float64".
 
-    ValueError for any other. That weights for which "float64" is asked are float64, `check_precision` sees to.
+    ValueError for any other. `check_precision` refuses float64 for other weights.
     """
     if precision not in ("bf16", "float32", "float64"):
         raise ValueError(f'precision is "{precision}"; expected "bf16", "float32" or "float64"')

@@ -9,6 +9,7 @@ from record.steps import Step
 from imbnas.data.sources import CIFAR
 from imbnas.lines import CHAPTER
 from imbnas.names import ARM
+from imbnas.places import work_root
 from imbnas.stages.arms import arm_called, arm_file
 from imbnas.stages.truth import variant_called
 
@@ -17,7 +18,7 @@ def chapter_step(
     name: str, chapter: str, record: Path, out: str, given: dict[str, Any], needs: list[str], work: list[str]
 ) -> Step:
     """The step that leaves `record`, which lies under `out`, by running a chapter with the parameters `given`."""
-    runs = Path(out).parent / "runs" / record.parent.relative_to(out)
+    runs = work_root(Path(out)) / record.parent.relative_to(out)
     command = ["-m", "papermill", "--no-progress-bar", "--log-output", "-p", "out", f"{{work}}/{out}"]
     command += ["-p", "max_seconds", "{seconds}"]
     command += [word for key, value in given.items() for word in ("-p", key, str(value))]
