@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
-from imbnas.training import Recipe, autocast
+from imbnas.models.precision import EXPECTED, PRECISIONS
+from imbnas.training import Recipe
 from imbnas.training.recipe import expect
 from imbnas.typed import build
 
@@ -68,8 +68,8 @@ class Scoring:
     def __post_init__(self) -> None:
         rules = {"batches": (self.batches >= 0, "at least 0"), "batch_size": (self.batch_size >= 1, "at least 1")}
         rules["images"] = (self.images is None or self.images >= 1, "at least 1, or None: all")
+        rules["precision"] = (self.precision in PRECISIONS, EXPECTED)
         expect(self, rules)
-        autocast(torch.device("cpu"), self.precision)  # refuses a precision that it does not know
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Profile:
     card: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        autocast(torch.device("cpu"), self.precision)  # as in Scoring
+        expect(self, {"precision": (self.precision in PRECISIONS, EXPECTED)})
 
 
 def names() -> list[str]:

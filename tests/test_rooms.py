@@ -40,4 +40,5 @@ def test_rooms_know_nothing_of_what_is_above_them() -> None:
     assert found["losses"] <= {"data"} and found["models"] <= {"space"} and found["evolution"] <= {"space"}
     for room in ("training", "adaptation", "evaluation", "darts"):
         assert not found[room] & {"records", "stages", "evidence", "plots"}, room
+    assert "training" not in found["evaluation"] | found["models"]
     assert "plots" not in found["stages"] | found["evidence"]

@@ -18,9 +18,10 @@ from imbnas.darts.relaxation import Alpha, check_halves, mixture, start_alpha
 from imbnas.data import Batches, Dataset
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models import SuperNet, use_batch_statistics
-from imbnas.training import NotFinite, Unfinished, autocast, load_tensors, save_tensors, sgd
+from imbnas.models.checks import check_classes
+from imbnas.models.precision import autocast, check_precision
+from imbnas.training import NotFinite, Unfinished, load_tensors, save_tensors, sgd
 from imbnas.training.alone import one_at_a_time
-from imbnas.training.checks import check_classes, check_precision
 from imbnas.training.owner import check_owner, digest, layout, spelled, told
 
 

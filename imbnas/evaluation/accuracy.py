@@ -8,8 +8,8 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from imbnas.data import shot_groups
+from imbnas.models.checks import check_labels
 from imbnas.models.operations import evaluating
-from imbnas.training.checks import check_labels
 
 
 @torch.inference_mode()

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from imbnas.evaluation.plan import Plan
 from imbnas.models import SuperNet
+from imbnas.models.checks import check_classes
+from imbnas.models.precision import autocast, check_precision
 from imbnas.space import Path
-from imbnas.training import autocast
-from imbnas.training.checks import check_classes, check_precision
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def rank(
     the training followed, of all paths together.
     validation: batches of normalised images that are scored, and their `labels`.
     precision: "float32", the weights' own, "bf16" for twice the speed and a little noise, or "float64" for weights
-    that are (`imbnas.training.autocast`).
+    that are (`imbnas.models.precision.autocast`).
     class_mean: every class counts the same in the accuracy, for validation images that are long-tailed themselves.
     ValueError for a path of another space, for another precision, where a loss is not finite, and unless there is one
     label for each validation image, at least one, each of a class of `net`'s classifier.

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
-from imbnas.training.checks import check_labels, check_weights
+from imbnas.models.checks import check_labels, check_weights
 
 
 def ridge(

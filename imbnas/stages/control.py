@@ -9,10 +9,10 @@ from torch import Tensor
 from imbnas.data import eval_batches
 from imbnas.evaluation import class_worth, features, ridge, ridge_predict
 from imbnas.models import SuperNet
+from imbnas.models.precision import autocast
 from imbnas.profiles import Scoring
 from imbnas.space import Path
 from imbnas.stages.target import Target, scoring_batches
-from imbnas.training import autocast
 
 
 def ridge_scores(

@@ -5,7 +5,7 @@ from imbnas.training.loop import Log, NotFinite, fit
 from imbnas.training.moments import Unfinished
 from imbnas.training.recipe import Recipe
 from imbnas.training.sampling import PathSampler
-from imbnas.training.steps import autocast, sgd
+from imbnas.training.steps import sgd
 
 __all__ = [
     "Log",
@@ -13,7 +13,6 @@ __all__ = [
     "PathSampler",
     "Recipe",
     "Unfinished",
-    "autocast",
     "fit",
     "load_tensors",
     "save_tensors",

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from imbnas.data import Batches
 from imbnas.losses import Deferred
+from imbnas.models.checks import check_classes, check_parameters
+from imbnas.models.precision import check_precision
 from imbnas.training.alone import one_at_a_time
 from imbnas.training.checkpoint import load_tensors, save_tensors
-from imbnas.training.checks import check_classes, check_parameters, check_precision
 from imbnas.training.moments import Moments, Unfinished
 from imbnas.training.owner import check_owner, digest, layout, spelled, told
 from imbnas.training.recipe import Recipe

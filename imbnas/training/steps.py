@@ -4,7 +4,6 @@
 `imbnas.training.graphs` and `imbnas.training.pieces`, which replay on a GPU what they have recorded there.
 """
 
-import contextlib
 from collections.abc import Callable
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from imbnas.losses import weighted_cross_entropy
 from imbnas.models.networks import Images
+from imbnas.models.precision import autocast
 from imbnas.training.recipe import Recipe
 
 Labels = Int64[Tensor, " batch"]
@@ -44,16 +44,6 @@ def sgd(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.SGD:
         buffer = torch.zeros_like(parameter, memory_format=torch.preserve_format)
         optimizer.state[parameter]["momentum_buffer"] = buffer
     return optimizer
-
-
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """bfloat16 where `precision` is "bf16"; the weights' own where it is "float32" or "float64".
-
-    ValueError for any other. `check_precision` refuses float64 for other weights.
-    """
-    if precision not in ("bf16", "float32", "float64"):
-        raise ValueError(f'precision is "{precision}"; expected "bf16", "float32" or "float64"')
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
 
 
 class PlainStep:

@@ -5,8 +5,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from imbnas.losses import weighted_cross_entropy
+from imbnas.models.precision import autocast
 from imbnas.training.graphs import WARM, Recorder
-from imbnas.training.steps import Labels, Weights, autocast
+from imbnas.training.steps import Labels, Weights
 
 
 class Value:

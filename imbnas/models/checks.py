@@ -1,8 +1,7 @@
-"""What a network is given, checked once at the door: labels, class weights, parameters, precision not its own."""
+"""What a network is given, checked once at the door: labels, class weights, parameters not its own."""
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -45,10 +44,3 @@ def check_parameters(net: nn.Module, parameters: Sequence[nn.Parameter]) -> None
     own = {id(parameter) for parameter in net.parameters()}
     if strange := sum(id(parameter) not in own for parameter in parameters):
         raise ValueError(f"{strange} of {len(parameters)} parameters are not the network's; expected its own alone")
-
-
-def check_precision(net: nn.Module, precision: str) -> None:
-    """ValueError where "float64" is asked of weights that are not: they would compute in their own precision."""
-    own = {parameter.dtype for parameter in net.parameters()}
-    if precision == "float64" and own - {torch.float64}:
-        raise ValueError('precision is "float64", but the weights are not; expected a network after net.double()')
