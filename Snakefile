@@ -124,7 +124,10 @@ rule controls:
 rule supernet:
     input: files(SOURCE)
     output: json=f"{RECORDS}/supernet-s{{seed}}.json", weights=f"{RECORDS}/supernet-s{{seed}}.safetensors"
-    params: settings=settings("supernet", "scoring", data=[SOURCE]), code=code("supernet"), nb=CHAPTER["supernet"]
+    params:
+        settings=settings("supernet", "scoring", data=[SOURCE]),
+        code=code("supernet", "scoring"),
+        nb=CHAPTER["supernet"],
     log: nb=f"{RUNS}/supernet-s{{seed}}.ipynb", text=f"{RUNS}/supernet-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -134,7 +137,10 @@ rule supernet:
 rule search_source:
     input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE)
     output: f"{RECORDS}/search-P0-s{{seed}}.json"
-    params: settings=settings("search", "scoring", data=[SOURCE]), code=code("search", "adapt"), nb=CHAPTER["P0"]
+    params:
+        settings=settings("search", "scoring", data=[SOURCE]),
+        code=code("search", "scoring", "kept", "adapt"),
+        nb=CHAPTER["P0"],
     log: nb=f"{RUNS}/search-P0-s{{seed}}.ipynb", text=f"{RUNS}/search-P0-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -151,7 +157,7 @@ rule search:
     output: f"{RECORDS}/search-{{procedure}}-{{target}}-s{{seed}}.json"
     params:
         settings=lambda w: settings("search", "scoring", w.procedure.lower(), data=[DATA]),
-        code=code("search", "adapt"),
+        code=code("search", "scoring", "kept", "adapt"),
         nb=lambda w: CHAPTER[w.procedure],
     log:
         nb=f"{RUNS}/search-{{procedure}}-{{target}}-s{{seed}}.ipynb",
@@ -207,7 +213,7 @@ rule search_compared:
     output: f"{RECORDS}/search-{{compared}}-{{target}}-s{{seed}}.json"
     params:
         settings=settings("search", "scoring", "p1", data=[DATA]),
-        code=code("search", "adapt", "control"),
+        code=code("search", "scoring", "kept", "adapt", "control"),
         nb=lambda w: CHAPTER[w.compared],
     log:
         nb=f"{RUNS}/search-{{compared}}-{{target}}-s{{seed}}.ipynb",
@@ -227,7 +233,10 @@ rule gate:
 rule signal_gate:
     input: f"{RECORDS}/supernet-s{{seed}}.safetensors", files(SOURCE, DATA)
     output: f"{RECORDS}/gate-{{target}}-s{{seed}}.json"
-    params: settings=settings("scoring", "p1", data=[DATA]), code=code("gate", "search", "adapt"), nb=CHAPTER["gate"]
+    params:
+        settings=settings("scoring", "p1", data=[DATA]),
+        code=code("gate", "scoring", "search", "adapt"),
+        nb=CHAPTER["gate"],
     log: nb=f"{RUNS}/gate-{{target}}-s{{seed}}.ipynb", text=f"{RUNS}/gate-{{target}}-s{{seed}}.txt"
     resources: gpu=1
     retries: 1
@@ -272,7 +281,7 @@ rule scores:
     wildcard_constraints: scored=f"{'|'.join(ON_SOURCE)}|({'|'.join(SCORED)})-({TARGET})"
     params:
         settings=settings("scoring", "p1", "p2", "p3", data=[SOURCE, DATA]),
-        code=code("ranking", "search", "adapt", "control", beside=CELLS),
+        code=code("ranking", "scoring", "search", "adapt", "control", beside=CELLS),
         nb=CHAPTER["ranking"],
         chosen=lambda w: f"-p procedure {scored_by(w)[0]} -p target {scored_by(w)[1]}",
     log: nb=f"{RUNS}/scores-{{scored}}-s{{seed}}.ipynb", text=f"{RUNS}/scores-{{scored}}-s{{seed}}.txt"
@@ -395,7 +404,7 @@ rule darts_search:
     output: f"{OUT}/darts/{{arm}}-s{{seed}}.json"
     params:
         settings=lambda w: json.dumps([DARTS["base"], DARTS["arms"][w.arm]], sort_keys=True),
-        code=code("darts", beside=["darts", *CELLS]),
+        code=code("darts", "kept", beside=["darts", *CELLS]),
         nb=CHAPTER["darts"],
     wildcard_constraints: arm="|".join(DARTS["arms"])
     log: nb=f"{STUDY_RUNS}/darts/{{arm}}-s{{seed}}.ipynb", text=f"{STUDY_RUNS}/darts/{{arm}}-s{{seed}}.txt"

@@ -25,10 +25,11 @@ from imbnas.stages.arms import arm_called, arms
 from imbnas.stages.clock import Clock
 from imbnas.stages.draws import distinct_paths, named_generator, random_paths
 from imbnas.stages.gate import figures
+from imbnas.stages.kept import Kept
 from imbnas.stages.ranking import drawn_paths
 from imbnas.stages.retrain import retrain_config, train_and_test
 from imbnas.stages.run import Run
-from imbnas.stages.search import Kept, search_config
+from imbnas.stages.search import search_config
 from imbnas.stages.validity import disjoint_paths, sample_cells, work_folder
 from imbnas.training import load_tensors, save_tensors
 from tests.tiny import run

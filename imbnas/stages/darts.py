@@ -23,8 +23,8 @@ from imbnas.space import Path as PathOf
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import distinct_paths, named_generator
+from imbnas.stages.kept import Kept
 from imbnas.stages.run import work_name
-from imbnas.stages.search import Kept
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Recipe, fit
 from imbnas.typed import build

@@ -12,9 +12,10 @@ from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator, random_paths
 from imbnas.stages.run import Run
-from imbnas.stages.search import scorer, tau
+from imbnas.stages.scoring import scorer, tau
 from imbnas.stages.supernet import load_source, supernet_config
 from imbnas.stages.target import Target, load_target, scoring_batches, worth_images
+from imbnas.statistics.intervals import binomial_error
 from imbnas.training import Log
 
 
@@ -109,7 +110,7 @@ def figures(p1: list[list[float]], p0: list[float], macs: list[int], images: flo
     """
     mean = statistics.fmean(p1[0])
     spread = statistics.stdev(p1[0])
-    error = (mean * (100 - mean) / images) ** 0.5
+    error = binomial_error(mean, images)
     between = tau(*p1)
     return {
         "tau_between_seeds": between,

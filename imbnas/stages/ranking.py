@@ -16,7 +16,8 @@ from imbnas.stages.device import best_device
 from imbnas.stages.draws import distinct_paths, named_generator
 from imbnas.stages.retrain import alone, retrain_config, train_and_test
 from imbnas.stages.run import Run
-from imbnas.stages.search import adaptation, adapted, scores_of, search_config
+from imbnas.stages.scoring import scores_of
+from imbnas.stages.search import adaptation, adapted, search_config
 from imbnas.stages.target import load_target, worth_images
 
 COUNT = 48

@@ -1,35 +1,27 @@
 """Adapt the super-network by one procedure, then search it by evolution: one record per procedure and target."""
 
-import json
-import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from imbnas import records
 from imbnas.adaptation import adapt_p0
-from imbnas.evaluation import rank
 from imbnas.evolution import Search, evolve, random_search
 from imbnas.models import SuperNet
 from imbnas.names import SEARCHED
-from imbnas.profiles import Scoring
-from imbnas.space import Path as PathOf
 from imbnas.space import Space, digits, median_cost
 from imbnas.stages.adapt import adapt
 from imbnas.stages.clock import Clock, cost, progress
-from imbnas.stages.control import ridge_scores
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator
+from imbnas.stages.kept import Kept
 from imbnas.stages.run import Run
+from imbnas.stages.scoring import scores_of, tau
 from imbnas.stages.supernet import load_source, supernet_config
-from imbnas.stages.target import Target, load_target, scoring_batches
-from imbnas.statistics.bootstrap import tau_b
-from imbnas.training import Log, Unfinished
+from imbnas.stages.target import Target, load_target
+from imbnas.training import Log
 
 
 def search_config(run: Run, procedure: str) -> dict[str, Any]:
@@ -147,34 +139,6 @@ def run_search(run: Run, net: SuperNet, target: Target, config: dict[str, Any], 
     return found, cap
 
 
-class Kept:
-    """A search's state on disk, with the seconds that it has taken, those before a stop too."""
-
-    def __init__(self, file: Path, clock: Clock) -> None:
-        self.file, self.clock, self.begin = file, clock, time.monotonic()
-        self.state, self.before = read_state(file) if file.exists() else (None, 0.0)
-        clock.seconds["search"] = self.before
-
-    @property
-    def seconds(self) -> float:
-        return self.before + time.monotonic() - self.begin
-
-    def keep(self, state: dict[str, Any]) -> None:
-        """Write it; `Unfinished` where the time is over."""
-        records.write_text(self.file, json.dumps({"state": state, "seconds": self.seconds}))
-        if self.clock.over:
-            raise Unfinished(f"search stopped after {len(state['scored'])} scored paths")
-
-
-def read_state(file: Path) -> tuple[dict[str, Any], float]:
-    """What `Kept` wrote: the search's state and its seconds. ValueError that names a damaged file."""
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        return known["state"], known["seconds"]
-    except (ValueError, KeyError, TypeError) as fault:
-        raise ValueError(f"{file} is damaged ({fault}): delete it, and the search begins anew") from None
-
-
 def way_to_search(run: Run, procedure: str) -> tuple[Callable[..., Search], dict[str, int | float]]:
     """Evolution with the profile's settings, or, for a comparison at equal cost, as many random paths."""
     settings = run.settings.search
@@ -186,46 +150,6 @@ def way_to_search(run: Run, procedure: str) -> tuple[Callable[..., Search], dict
 def max_cost(run: Run) -> float:
     """The most multiply-adds that a path may have: the median of random paths, the same for every seed."""
     return median_cost(run.space_of_paths, named_generator(0, "median cost"), run.settings.search.cost_samples)
-
-
-def scores_of(run: Run, net: SuperNet, target: Target, config: dict[str, Any]) -> Callable[[list[PathOf]], list[float]]:
-    """What is asked of paths: the super-network's own classifier, or, for the control, a ridge classifier per path."""
-    scoring = config["scoring"]
-
-    def draws(where: str = config["target"]) -> torch.Generator:
-        return named_generator(run.seed, "scoring", where)
-
-    if config["procedure"] == "control":
-        return lambda paths: ridge_scores(net, paths, target, scoring, draws())
-    statistics = None
-    if config.get("statistics") == "tracked":
-        statistics = []
-    if config.get("statistics") == "source":
-        source = load_target(run.source, "balance", run.split_seed, target.dataset.device)
-        statistics, _, _ = scoring_batches(source, scoring, draws("balance"))
-    return scorer(net, target, scoring, draws(), statistics)
-
-
-def scorer(
-    net: SuperNet, target: Target, scoring: Scoring, generator: torch.Generator, statistics: list[Tensor] | None = None
-) -> Callable[[list[PathOf]], list[float]]:
-    """From paths to their accuracy (percent) on the target's validation images; `Target.class_mean` says which.
-
-    Batch norm is re-estimated on training images of the target, or on the `statistics` given (`evaluation.rank`).
-    """
-    own, validation, labels = scoring_batches(target, scoring, generator)
-    statistics = own if statistics is None else statistics
-
-    def scores(paths: list[PathOf]) -> list[float]:
-        return rank(net, paths, statistics, validation, labels, scoring.precision, target.class_mean).accuracy
-
-    return scores
-
-
-def tau(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Kendall's tau; None where all values of one side are equal and there is nothing to rank."""
-    found = tau_b(np.asarray(one), np.asarray(other))
-    return None if math.isnan(found) else found
 
 
 def search_results(found: Search, run: Run, cap: float) -> dict[str, Any]:

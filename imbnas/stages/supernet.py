@@ -10,7 +10,6 @@ import torch
 from imbnas import records
 from imbnas.adaptation import train_supernet
 from imbnas.data import Batches
-from imbnas.evaluation import rank
 from imbnas.lines import line
 from imbnas.models import SuperNet
 from imbnas.space import Space, digits
@@ -18,7 +17,8 @@ from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator, random_paths
 from imbnas.stages.run import Run
-from imbnas.stages.target import Target, load_target, scoring_batches
+from imbnas.stages.scoring import scorer
+from imbnas.stages.target import Target, load_target
 from imbnas.training import load_tensors, save_tensors
 
 SAMPLE = 24  # paths whose scores a record tells
@@ -87,9 +87,7 @@ def supernet(run: Run) -> dict[str, Any]:
 def sample_scores(run: Run, net: SuperNet, source: Target) -> dict[str, Any]:
     """Validation accuracy, percent, of the first of the paths that the signal gate draws, as P0 scores them."""
     paths, scoring = random_paths(run.space_of_paths, SAMPLE), run.settings.scoring
-    draws = named_generator(run.seed, "scoring", "balance")
-    statistics, validation, labels = scoring_batches(source, scoring, draws)
-    found = rank(net, paths, statistics, validation, labels, scoring.precision, source.class_mean).accuracy
+    found = scorer(net, source, scoring, named_generator(run.seed, "scoring", "balance"))(paths)
     scored = {digits(path): score for path, score in zip(paths, found, strict=True)}
     return {"scoring": scoring, "accuracy": scored}
 

@@ -26,7 +26,7 @@ from imbnas.stages.device import best_device
 from imbnas.stages.draws import named_generator
 from imbnas.stages.run import work_name
 from imbnas.stages.target import Target, load_target, scoring_batches
-from imbnas.stages.validity import begin, sample_cells, trained, work_folder
+from imbnas.stages.validity import begin, cell_scores, sample_cells, trained, work_folder
 from imbnas.training import Log, Recipe
 from imbnas.typed import build
 
@@ -188,8 +188,4 @@ def scored(procedure: str, net: SuperNet, arm: Arm, variant: Variant, data: Targ
     if variant.statistics == "source":
         source = load_target(arm.data, "balance", 0, data.dataset.device)
         statistics, _, _ = scoring_batches(source, arm.scoring, named_generator(0, "validity", "scoring"))
-    scores = rank(net, paths, statistics, validation, labels, arm.scoring.precision)
-    return {
-        "accuracy": dict(zip(cells, scores.accuracy, strict=True)),
-        "loss": dict(zip(cells, scores.loss, strict=True)),
-    }
+    return cell_scores(cells, rank(net, paths, statistics, validation, labels, arm.scoring.precision))

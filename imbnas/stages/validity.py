@@ -13,7 +13,7 @@ from torch import Tensor
 from imbnas import profiles, records
 from imbnas.benchmark import distinct
 from imbnas.data import Batches
-from imbnas.evaluation import rank
+from imbnas.evaluation import Scores, rank
 from imbnas.models import SuperNet
 from imbnas.places import work_root
 from imbnas.profiles import Scoring
@@ -169,8 +169,9 @@ def score_cells(net: SuperNet, count: int, target: Target, scoring: Scoring) -> 
     cells = sample_cells(count)
     statistics, validation, labels = scoring_batches(target, scoring, named_generator(0, "validity", "scoring"))
     paths = [net.space.from_string(cell) for cell in cells]
-    scores = rank(net, paths, statistics, validation, labels, scoring.precision)
-    return {
-        "accuracy": dict(zip(cells, scores.accuracy, strict=True)),
-        "loss": dict(zip(cells, scores.loss, strict=True)),
-    }
+    return cell_scores(cells, rank(net, paths, statistics, validation, labels, scoring.precision))
+
+
+def cell_scores(cells: list[str], scores: Scores) -> dict[str, dict[str, float]]:
+    """Accuracy and loss by printed architecture, as records have them."""
+    return {kind: dict(zip(cells, getattr(scores, kind), strict=True)) for kind in ("accuracy", "loss")}
