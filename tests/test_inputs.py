@@ -29,7 +29,7 @@ CLASSES, EACH, SIDE = 10, 60, 8
 SPACE = CellSpace(4, 1, 1)
 ALIVE = "|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 MODULES = {
-    name: importlib.import_module(f"imbnas.stages.{name}") for name in ("target", "control", "retrain", "search")
+    name: importlib.import_module(f"imbnas.stages.{name}") for name in ("target", "control", "retrain", "scoring")
 }
 
 
@@ -189,9 +189,9 @@ def test_scores_on_your_own_data_are_means_over_classes(monkeypatch) -> None:
         asked.append(arguments[-1])
         return type("Scores", (), {"accuracy": [0.0]})
 
-    monkeypatch.setattr(MODULES["search"], "rank", rank)
+    monkeypatch.setattr(MODULES["scoring"], "rank", rank)
     for of, expected in ((target, True), (Target(numbered(), split(numbered(), "exp", 0.1)), False)):
-        MODULES["search"].scorer(net, of, Scoring(1, 16, None), torch.Generator())([path])
+        MODULES["scoring"].scorer(net, of, Scoring(1, 16, None), torch.Generator())([path])
         assert asked.pop() is expected
 
     monkeypatch.setattr(MODULES["control"], "features", lambda net, paths, statistics, batches: [
