@@ -9,6 +9,7 @@ from scipy import stats
 from torch import nn
 
 from imbnas import profiles, records
+from imbnas.evidence.claims import PLANNED, judge
 from imbnas.evidence.grid import costs, leading
 from imbnas.evidence.paper import PAPER
 from imbnas.evidence.paths import among_random, good_on_balance, largest_allowed, retrained_paths
@@ -138,7 +139,7 @@ def gaps_beyond_chance(noise: float, pairs: float) -> list[tuple[int, str, str, 
             error, freedom = (images + seeds) ** 0.5, (images + seeds) ** 2 / (seeds**2 / pairs)
             p[seed, one, other, target] = 2 * stats.t.sf(abs(row[one] - row[other]) / error, freedom)
     p = holm(pd.Series(p))
-    assert len(p) == 48
+    assert len(p) == 72
     return list(p.index[p < 0.05])
 
 
@@ -149,13 +150,13 @@ def test_few_gaps_between_winners_stand_and_how_many_hangs_on_the_noise() -> Non
     pooled = ((told.seed_sd**2 * told.repeated).sum() / told.repeated.sum()) ** 0.5
     most, some = gaps_beyond_chance(told.seed_sd["exp-0.01"], 24), gaps_beyond_chance(pooled, 48)
     fewest = gaps_beyond_chance(told.seed_sd["balance"], 24)
-    worse = {(1, "P0", "P1", target) for target in ("exp-0.01", "exp-0.1", "balance")}
+    worse = {(1, "P0", "P1", target) for target in ("exp-0.01", "exp-0.1")}
     assert set(some) == worse | {(1, "P0", "P2", "balance"), (1, "P2", "P3", "balance")}
     assert set(fewest) < set(some) < set(most) and (0, "P1", "P2", "step-0.01") in most
-    assert (len(fewest), len(some), len(most)) == (2, 5, 10)
+    assert (len(fewest), len(some), len(most)) == (1, 4, 9)
     apart = pd.read_csv(RESULTS / "benchmark" / "winners-apart.csv")
-    assert len(apart) == 48 and (apart.corrected < 0.05).sum() == 5
-    assert set(apart.seed[:5]) == {1} and apart.error.between(1.1, 1.3).all()
+    assert len(apart) == 72 and (apart.corrected < 0.05).sum() == 4
+    assert set(apart.seed[:4]) == {1} and apart.error.between(1.1, 1.3).all()
 
 
 def test_how_many_seeds_hangs_on_how_well_the_noise_is_known() -> None:
@@ -165,8 +166,8 @@ def test_how_many_seeds_hangs_on_how_well_the_noise_is_known() -> None:
     sd, freedom = winners_sd(retrainings(leading(RESULTS).of("retrain")))
     ends = [(ceiling.seed_sd_low, ceiling.seed_sd_high), sd_interval(sd, freedom)]
     needs = [[paper_needs(noise_of(end), [("P1", "P0"), ("P1", "P2")]).seeds for end in both] for both in ends]
-    assert min(low.iloc[0] for low, _ in needs) == 3 and 23 <= max(high.iloc[0] for _, high in needs) <= 27
-    assert min(low.iloc[1] for low, _ in needs) == 9 and 200 < max(high.iloc[1] for _, high in needs) < 250
+    assert min(low.iloc[0] for low, _ in needs) == 3 and 17 <= max(high.iloc[0] for _, high in needs) <= 22
+    assert min(low.iloc[1] for low, _ in needs) == 9 and 150 < max(high.iloc[1] for _, high in needs) < 170
 
 
 def test_under_a_tail_plain_cross_entropy_ranks_better() -> None:
@@ -396,8 +397,8 @@ def test_what_the_figures_of_table_2_show() -> None:
     assert len(below) == 16 and min(below) > 8.5
     for pair in (("P1", "P0"), ("P1", "P2"), ("P3", "P1")):
         ours = paired_differences(runs, *pair).set_index("target").loc[list(TARGETS)]
-        assert (ours.seeds == 2).all() and sum(contains_zero(row) for _, row in ours.iterrows()) >= 3
-        assert (ours.high - ours.low).median() > 8
+        assert (ours.seeds == 3).all() and sum(contains_zero(row) for _, row in ours.iterrows()) >= 3
+        assert (ours.high - ours.low).median() > 7
     spent = costs(found)
     minutes = (spent.training + spent.search).groupby([spent.procedure, spent.target]).mean()
     source, own = (
@@ -427,11 +428,11 @@ def test_the_second_classifier_of_the_gate_misses_by_a_hair() -> None:
     assert (round(ratios["P1-s0"], 2), round(ratios["P1-s1"], 2)) == (2.02, 1.98)
 
 
-def test_two_seeds_of_table_2() -> None:
-    """Chapters 7 to 10, intro, README: P0's winner leads the tails of the second seed, P1's is last."""
+def test_three_seeds_of_table_2() -> None:
+    """Chapters 7 to 10, intro, README: another order with every seed, and no claim of the paper decided."""
     runs = retrainings(leading(RESULTS).of("retrain"))
-    first, second = (
-        runs[runs.seed == seed].pivot(index="procedure", columns="target", values="accuracy") for seed in (0, 1)
+    first, second, third = (
+        runs[runs.seed == seed].pivot(index="procedure", columns="target", values="accuracy") for seed in range(3)
     )
     assert first.idxmax().to_dict() == {"balance": "P1", "exp-0.1": "P3", "exp-0.01": "P3", "step-0.01": "P2"}
     tails = second[list(LONG_TAILED)]
@@ -439,15 +440,29 @@ def test_two_seeds_of_table_2() -> None:
     assert second["balance"].idxmin() == "P2"
     assert all((table.loc["P0"] > table.loc["P1"])["step-0.01"] for table in (first, second))
     assert first.loc["P0", "step-0.01"] > first.loc["P3", "step-0.01"]
-    assert (seed_by_seed(runs, "P1", "P0")["long-tailed"] < -0.9).all()
+    assert third.idxmax().to_dict() == dict.fromkeys(TARGETS, "P3") | {"exp-0.01": "P1"}
+    assert third.loc["P3", "step-0.01"] > third.drop("P3")["step-0.01"].max() + 2
+    assert (third.loc["P1"] > third.loc["P2"]).to_dict() == {
+        "balance": False, "exp-0.1": False, "exp-0.01": True, "step-0.01": True
+    }  # fmt: skip
+    over = seed_by_seed(runs, "P1", "P0")["long-tailed"]
+    assert [f"{gap:.2f}" for gap in over] == ["-0.96", "-3.97", "0.01"]
+    judged = judge(runs)
+    assert set(judged.verdict) == {"open"} and set(judged.seeds) == {PLANNED} and len(judged) == 5
+    assert (judged.difference < judged.paper).all() and (judged.paper < judged.high).all()
+    never_below = runs.pivot(index=["target", "seed"], columns="procedure", values="accuracy").loc["exp-0.01"]
+    assert (never_below.P1 > never_below.P0).tolist() == [True, False, True]
     off_zero = [
         (*pair, row.target)
         for pair in (("P1", "P0"), ("P1", "P2"), ("P3", "P1"))
         for _, row in paired_differences(runs, *pair).iterrows()
         if not contains_zero(row)
     ]
-    assert off_zero == [("P1", "P0", "step-0.01"), ("P3", "P1", "step-0.01")]
-    assert stats.t.ppf(0.975, 1) == pytest.approx(12.7, abs=0.01)
+    assert off_zero == [("P3", "P1", "step-0.01")]
+    assert [f"{stats.t.ppf(0.975, freedom):.1f}" for freedom in (1, 2)] == ["12.7", "4.3"]
+    paired = paired_differences(runs, "P1", "P0").set_index("target").loc["long-tailed"]
+    ends = sd_interval(paired.sd, 2)
+    assert f"{paired.sd:.1f}" == "2.1" and f"{ends[0]:.1f}" == "1.1" and round(ends[1]) == 13  # chapter 11
 
 
 def test_the_first_column_of_table_2_tells_nothing() -> None:
