@@ -44,7 +44,7 @@ def test_paths_per_target_and_every_procedure_are_planned(tmp_path: Path) -> Non
     # 12 paths and the first 6 again, on each target; P0's two scores once, the other seven on each target
     planned = plan("ranking", "validity", *settings, "targets=exp-0.01 balance")
     assert planned["path"] == 2 * 18 and planned["scores"] == 2 + 7 * 2 and planned["supernet"] == 1
-    assert planned["validity_arm"] == 5
+    assert planned["validity_arm"] == 6
     planned = plan("premise", *settings, "space=cell1-c8-n1", "targets=exp-0.01 balance")
     assert planned["path"] == 2 * 18 and "supernet" not in planned and "scores" not in planned
     assert plan("premise", *settings, "again=10", "targets=balance")["path"] == 12 + 10
