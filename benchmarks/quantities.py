@@ -168,8 +168,8 @@ def population(space: Space) -> Callable[[], Pair]:
 def frozen() -> Pair:
     """P1's step against a step of the whole super-network, both our way (C = 16, N = 1, three cells).
 
-    What P1 saves is the way back and the update, about two thirds of a step: 2.8 to 3.1 was measured, below the gate.
-    More than half of what is left is convolution, near the processor's limit, a quarter batch norm.
+    What P1 saves is the way back and the update, about two thirds of a step: alone they give three, and the
+    gate asks for more. More than half of what is left is convolution, near the processor's limit, a quarter batch norm.
     """
     space = CellSpace(16, 1, 3)
     whole, head = SuperNet(space, 10, generator()), SuperNet(space, 10, generator())
