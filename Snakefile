@@ -357,10 +357,10 @@ def changed(wildcards):
 
 
 def backbone(wildcards):
-    """The weights that an adaptation starts from; a variant that stops their training early trains its own."""
+    """The weights that an adaptation starts from: none for P3; a variant that stops their training early makes its own."""
     variant = VALIDITY["truth"]["variants"].get(changed(wildcards), {})
     arm = f"{OUT}/{HOME[wildcards.arm]}/{wildcards.arm}-s{wildcards.seed}.safetensors"
-    return [] if "after" in variant else arm
+    return [] if "after" in variant or wildcards.adaptation == "P3" else arm
 
 
 def truth_settings(wildcards):

@@ -128,7 +128,7 @@ class Given(NamedTuple):
     winners: list[dict[str, Any]]
 
 
-def given(results: Path) -> Given:
+def given_by(results: Path) -> Given:
     """The records of one folder, read once for all tables."""
     found = leading(results, enough=paths_are_ranked).found
     cells = retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)
@@ -164,8 +164,8 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     table = every_retraining(results)
     if table.empty:
         return {}
-    there = given(results)
-    frames = {name: conclude(there) for name, conclude in CONCLUSIONS.items()}
+    given = given_by(results)
+    frames = {name: conclude(given) for name, conclude in CONCLUSIONS.items()}
     return {RETRAININGS: table.to_csv(index=False)} | {name: in_csv(f, 6) for name, f in frames.items() if len(f)}
 
 

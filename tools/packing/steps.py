@@ -46,7 +46,7 @@ def adaptation_step(name: str, procedure: str, variant: str, target: str, seed: 
     record = Path("results") / ("truth" if name == ARM and not variant else "probes") / f"{stem}.json"
     given = {"arm": name, "procedure": procedure, "variant": variant, "target": target, "seed": seed}
     source, whole = arm_called(name), changed.after == 1
-    needs = [str(arm_file(source, seed, Path("results"), ".json"))] if whole else []
+    needs = [str(arm_file(source, seed, Path("results"), ".json"))] if whole and procedure != "P3" else []
     needs += dict.fromkeys([*data(changed.data), *data(source.data)])
     given = {key: value for key, value in given.items() if value != ""}
     step = chapter_step("truth", "truth", record, "results", given, needs, [])
