@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from untyped import untyped
 
 from imbnas.models import BatchNorm, MixedOp, ResNet32, SubNet, SuperNet, use_batch_statistics
-from imbnas.models.operations import AveragePool
+from imbnas.models.operations import AveragePool, Pooling
 from imbnas.space import CellSpace, MacroSpace
 
 SPACES = [CellSpace(4, 1, 1), CellSpace(4, 2, 3), MacroSpace(4, (1, 2, 1))]
@@ -240,10 +240,11 @@ def test_a_network_has_at_least_one_class(make):
         make()
 
 
+@pytest.mark.parametrize("pool", [AveragePool(), Pooling.apply], ids=["processor", "GPU"])
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8)])
-def test_average_pooling_is_torchs_own_forwards_and_backwards(size):
+def test_average_pooling_is_torchs_own_forwards_and_backwards(pool, size):
     x = torch.randn(3, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    ours = AveragePool()(x)
+    ours = pool(x)
     plain = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
     assert torch.allclose(ours, plain, rtol=0, atol=1e-14)
     weights = torch.arange(ours.numel(), dtype=torch.float64).reshape(ours.shape)

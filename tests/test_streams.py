@@ -12,14 +12,14 @@ import torch
 
 from imbnas.stages import clock, streams
 from imbnas.stages import device as of_device
-from imbnas.stages.streams import STREAMS, side_by_side
+from imbnas.stages.streams import STREAMS, Job, in_order, side_by_side
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that seems to have a GPU."""
     monkeypatch.setattr(streams, "best_device", lambda: torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "Stream", object)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda priority: object())
     monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
 
 
@@ -114,3 +114,42 @@ def test_a_cost_that_was_shared_is_of_another_device() -> None:
 
     alone = device()
     assert contextvars.copy_context().run(lambda: (of_device.SHARED.set(6), device())[1]) == f"{alone}, shared by 6"
+
+
+# ------------------------------------------------------------------------------------------ jobs that need others
+
+
+def test_what_a_job_needs_is_done_before_it(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for device in ("cpu", "cuda"):
+        monkeypatch.setattr(streams, "best_device", lambda device=device: torch.device(device))
+        seen: list[str] = []
+        jobs = [Job("c", lambda: seen.append("c"), ("a", "b")), *(letter(seen, name) for name in "ab")]
+        assert in_order(jobs, 2) == dict.fromkeys("abc")
+        assert seen[-1] == "c"
+
+
+def test_independent_jobs_run_at_once_on_a_gpu(gpu: None) -> None:
+    """Two that wait for each other, while a third waits for one of them."""
+    together = threading.Barrier(2, timeout=20)
+    jobs = [Job("a", lambda: together.wait() and None), Job("b", lambda: together.wait() and None)]
+    assert in_order([*jobs, Job("c", lambda: None, ("a",))], 3) == dict.fromkeys("abc")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_needs_a_job_that_failed_is_not_run(
+    device: str, gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "best_device", lambda: torch.device(device))
+    seen: list[str] = []
+
+    def fault() -> None:
+        raise ValueError("no such path")
+
+    jobs = [Job("a", fault), letter(seen, "b", "a"), letter(seen, "c", "b"), letter(seen, "d")]
+    ended = in_order(jobs, 2)
+    assert set(ended) == {"a", "d"} and ended["d"] is None and seen == ["d"]
+    assert str(ended["a"]) == "no such path"
+
+
+def letter(seen: list[str], name: str, *needs: str) -> Job:
+    return Job(name, lambda: seen.append(name), needs)

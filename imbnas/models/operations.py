@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -67,14 +68,35 @@ class AveragePool(nn.Module):
     """The mean of a pixel's 3x3 neighbourhood, as far as it lies inside the image: [B, C, H, W] to the same.
 
     On a processor a depthwise convolution sums: torch's own pooling of channels-last bfloat16 takes longer there than
-    a 3x3 convolution with all its weights, and a step of the super-network a fifth more.
+    a 3x3 convolution with all its weights, and a step of the super-network a fifth more. On a GPU it is the way back
+    that takes long in torch's own (`Pooling`).
     """
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu":
-            return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+            return Pooling.apply(x)
         ones, shares = neighbourhood(*x.shape[1:], x.dtype)
         return F.conv2d(x, ones, padding=1, groups=len(ones)) * shares
+
+
+class Pooling(torch.autograd.Function):
+    """torch's 3x3 average pooling, and a gradient that is pooled in the same way.
+
+    A pixel gets back from each neighbour a share as large as the one it gave, which depends on how many that one has.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "..."]:
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "..."]:
+        return sum_of_neighbours(gradient / sum_of_neighbours(torch.ones_like(gradient[:1, :1])))
+
+
+def sum_of_neighbours(x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "..."]:
+    """Of every pixel's 3x3 neighbourhood, as far as it lies inside the image."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1, divisor_override=1)
 
 
 @lru_cache(maxsize=64)
@@ -84,10 +106,8 @@ def neighbourhood(
     """A depthwise 3x3 kernel of ones, and one over the number of neighbours of every pixel."""
     with torch.inference_mode(False):
         ones = torch.ones(channels, 1, 3, 3, dtype=dtype)
-        pixels = torch.ones(1, 1, height, width, dtype=torch.float64)
-        neighbours = F.avg_pool2d(pixels, 3, stride=1, padding=1, divisor_override=1)
-        shares = (1 / neighbours).expand(1, channels, -1, -1).to(dtype)
-        return ones, shares.contiguous(memory_format=torch.channels_last)
+        shares = 1 / sum_of_neighbours(torch.ones(1, 1, height, width, dtype=torch.float64))
+        return ones, shares.expand(1, channels, -1, -1).to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 class ReLUConvBN(nn.Sequential):

@@ -4,8 +4,10 @@ One narrow network leaves most of a GPU idle. Kernels of several streams run at 
 processes only take turns.
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import NamedTuple
 
 import torch
 
@@ -28,6 +30,72 @@ def side_by_side(jobs: Sequence[Callable[[], None]], streams: int = STREAMS) -> 
         raise faults[0]
 
 
+class Job(NamedTuple):
+    """Something to do once all jobs that it `needs`, by their names, have been done."""
+
+    name: str
+    do: Callable[[], None]
+    needs: tuple[str, ...] = ()
+
+
+def in_order(jobs: Sequence[Job], streams: int = STREAMS) -> dict[str, Exception | None]:
+    """Run jobs of which some need others, on a GPU up to `streams` at once; what each failed with, None where it did not.
+
+    Of those that are ready, the first in the list begins first, and the very first is served before the others by the
+    GPU. What needs a job that failed is not run and has no entry. An interrupt (Ctrl-C) begins no other.
+    """
+    count = min(len(jobs), streams) if best_device().type == "cuda" else 1
+    order = Order(jobs)
+    if count < 2:
+        order.work()
+        return order.ended
+    with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count, iter([-1]))) as pool:
+        try:
+            wait([pool.submit(order.work) for _ in range(count)])
+        except BaseException:
+            order.stop()
+            raise
+    return order.ended
+
+
+class Order:
+    """Which jobs wait, run and have ended."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.waiting, self.running, self.ended = list(jobs), 0, {}
+        self.change = threading.Condition()
+
+    def work(self) -> None:
+        """Run whatever is ready, until nothing will be."""
+        while job := self.take():
+            fault = fault_of(job.do)
+            with self.change:
+                self.ended[job.name] = fault
+                self.running -= 1
+                self.change.notify_all()
+
+    def take(self) -> Job | None:
+        """The next job, waited for while one that runs may make it ready; None when there is none to come."""
+        with self.change:
+            while True:
+                ready = (job for job in self.waiting if all(self.succeeded(need) for need in job.needs))
+                if job := next(ready, None):
+                    self.waiting.remove(job)
+                    self.running += 1
+                    return job
+                if not self.running:
+                    return None
+                self.change.wait()
+
+    def succeeded(self, name: str) -> bool:
+        return name in self.ended and self.ended[name] is None
+
+    def stop(self) -> None:
+        """Begin no other."""
+        with self.change:
+            self.waiting.clear()
+
+
 def fault_of(job: Callable[[], None]) -> Exception | None:
     """Run a job; what it failed with, None where it did not."""
     try:
@@ -39,16 +107,16 @@ def fault_of(job: Callable[[], None]) -> Exception | None:
 
 def faults_of_streams(jobs: Sequence[Callable[[], None]], count: int) -> list[BaseException | None]:
     """Run the jobs on `count` streams; what each failed with."""
-
-    def begin() -> None:
-        """A stream for each thread: the memory of one is of no use to another."""
-        SHARED.set(count)
-        torch.cuda.set_stream(torch.cuda.Stream())
-
-    with ThreadPoolExecutor(count, initializer=begin) as pool:
+    with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count, iter(()))) as pool:
         try:
             wait(ended := [pool.submit(job) for job in jobs])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # the end of the block waits for those that run
             raise
     return [job.exception() for job in ended]
+
+
+def begin_stream(count: int, priorities: Iterator[int]) -> None:
+    """A stream for each thread: the memory of one is of no use to another. The lowest priority is served first."""
+    SHARED.set(count)
+    torch.cuda.set_stream(torch.cuda.Stream(priority=next(priorities, 0)))
