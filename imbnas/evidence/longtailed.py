@@ -10,7 +10,8 @@ as `…-allowed.csv` among the paths that a search may choose and as `…-good.c
 accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `tail-and-seed.csv`
 whether the tail reorders paths more than that, `without-noise.csv` how two targets agree once that noise is taken out,
 `gaps.csv` the retrained winners of Table 2 one against another, over seeds, `winners-apart.csv` in each seed, beside
-chance, `winners-again.csv` those with further seeds.
+chance, `winners-again.csv` those with further seeds, `full-length.csv` how scores at the paper's own length rank these
+paths.
 `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them; `tail-and-domain.csv`
 which of the two, a tail or other images, changes their order more.
 """
@@ -29,6 +30,7 @@ from imbnas.evidence.again import winners_again
 from imbnas.evidence.ceiling import ceiling
 from imbnas.evidence.domain import SPACE, domain, tail_and_domain
 from imbnas.evidence.files import in_csv, refuse_arguments
+from imbnas.evidence.full_length import full_length, ranked_across
 from imbnas.evidence.grid import leading, paths_are_ranked
 from imbnas.evidence.paths import ACCURACIES, good_on_balance, is_path, largest_allowed, retrained_paths
 from imbnas.evidence.premise import predicting, premise, tail_and_seed, targets_of
@@ -126,14 +128,15 @@ class Given(NamedTuple):
     paths: pd.DataFrame  # `retrained_paths` of the grid, and of the cells
     cells: pd.DataFrame
     winners: list[dict[str, Any]]
+    longer: list[dict[str, Any]]  # the records at the paper's own length
 
 
 def given_by(results: Path) -> Given:
     """The records of one folder, read once for all tables."""
     found = leading(results, enough=paths_are_ranked).found
     cells = retrained_paths(leading(results, space=SPACE, enough=paths_are_ranked).found)
-    winners = leading(results).of("retrain")
-    return Given(found, good_on_balance(found), largest_allowed(found), retrained_paths(found), cells, winners)
+    winners, longer = leading(results).of("retrain"), full_length(results).found
+    return Given(found, good_on_balance(found), largest_allowed(found), retrained_paths(found), cells, winners, longer)
 
 
 CONCLUSIONS: dict[str, Callable[[Given], pd.DataFrame]] = {
@@ -154,6 +157,7 @@ CONCLUSIONS: dict[str, Callable[[Given], pd.DataFrame]] = {
     "gaps.csv": lambda given: winners_gaps(given.winners),
     "winners-apart.csv": lambda given: winners_apart(given.winners),
     "winners-again.csv": lambda given: winners_again(given.winners),
+    "full-length.csv": lambda given: ranked_across(given.longer, given.found),
     "domain.csv": lambda given: domain(given.cells),
     "tail-and-domain.csv": lambda given: tail_and_domain(given.cells),
 }
