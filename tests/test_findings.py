@@ -10,6 +10,7 @@ from torch import nn
 
 from imbnas import profiles, records
 from imbnas.evidence.claims import PLANNED, judge
+from imbnas.evidence.full_length import column, full_length
 from imbnas.evidence.grid import costs, leading
 from imbnas.evidence.paper import PAPER
 from imbnas.evidence.paths import among_random, good_on_balance, largest_allowed, retrained_paths
@@ -17,7 +18,7 @@ from imbnas.evidence.power import noise_of, paper_needs, winners_sd
 from imbnas.evidence.quality import differences, over_seeds
 from imbnas.evidence.table2 import paired_differences, retrainings, seed_by_seed, table_2
 from imbnas.models import ResNet32
-from imbnas.names import LONG_TAILED, PROCEDURES, ROWS, TARGETS
+from imbnas.names import BESIDE, LONG_TAILED, PROCEDURES, ROWS, TARGETS
 from imbnas.statistics.intervals import binomial_error, holm, sd_interval, t_interval
 
 RESULTS = profiles.ROOT / "results"
@@ -661,3 +662,41 @@ def test_the_gap_that_was_asked_again_holds() -> None:
     paired = t_interval(told.iloc[:, 0] - told.iloc[:, 1])
     ends = sorted(round(abs(end), 1) for end in paired)
     assert paired[0] < 0 < paired[1] and ends == [0.3, 5.9]
+
+
+def test_the_first_cells_at_the_papers_own_schedules() -> None:
+    longer = full_length(RESULTS)
+    table = column(longer.found, "exp-0.01")
+    gap, error = table.accuracy["P3"] - table.accuracy["P0"], 2**0.5 * binomial_error(table.accuracy["P0"])
+    assert (
+        round(gap, 2) == 0.18
+        and round(error, 2) == 0.70
+        and round(PAPER.loc["P3"] - PAPER.loc["P0"], 2)["exp-0.01"] == 1.14
+    )
+    over = table.accuracy[["P0", "P3"]] - table.paper[["P0", "P3"]]
+    assert over.between(0.8, 2).all()
+    counting = table.accuracy[BESIDE["largest"]]
+    assert (table.accuracy[["P0", "P3"]] - counting > 5.5).all() and round(
+        (table.accuracy["P0"] - counting) / error
+    ) == 8
+    assert (table.accuracy[["P0", "P3"]] - table.accuracy[BESIDE["resnet32-drw"]]).between(1, 1.5).all()
+    assert set(table.seeds) == {1} and not {"P1", "P2"} & set(table.index)
+    assert {record["config"]["seed"] for record in longer.of("supernet")} == {0}
+    brief = leading(RESULTS)
+    one, other = (
+        next(r["results"]["best"]["path"] for r in grid.of("retrain") if r["config"]["procedure"] == "largest")
+        for grid in (longer, brief)
+    )
+    assert one == other  # the same architecture, twice as wide
+    cells = retrainings(brief.of("retrain"), ROWS)
+    cells = cells[cells.target == "exp-0.01"].groupby("procedure").accuracy
+    assert cells.max()["largest"] < cells.min()[list(PROCEDURES)].min()
+
+
+def test_a_super_network_of_the_papers_length_ranks_the_brief_paths() -> None:
+    table = pd.read_csv(RESULTS / "benchmark" / "full-length.csv").set_index(["target", "procedure"])
+    for target in ("balance", "exp-0.01"):
+        row = table.loc[target, "P0"]
+        assert row.tau_low > 0.4 and row.paths == 48 and contains_zero(row, "gain_low", "gain_high")
+    assert table.over_size_low["exp-0.01", "P0"] > 0 > table.over_p0_high["exp-0.01", "P3"]
+    assert contains_zero(table.loc["balance", "P0"], "over_size_low", "over_size_high")

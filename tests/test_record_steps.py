@@ -1,4 +1,4 @@
-"""Steps of a record run that are alike share a process, as streams side by side."""
+"""Chapters of a record run share a process, as streams side by side."""
 
 import json
 import tarfile
@@ -6,38 +6,30 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill.cli
 import pytest
 import record_plan
-import yaml
-from machine import Machine, leaving, only_part
-from packing.grid import Grid
+from machine import Machine, leaving, only_part, step
+from nbformat.v4 import new_code_cell, new_notebook
 from packing.steps import chapter_step
+from project import ROOT
 from record.slice import Slice
-from record.steps import bundle, joint_command
+from record.steps import as_chapter, is_chapter
 
-# In papermill's place: leaves a record for all choices of the lists that it is given, but not for "bad" and "slow".
-PAPERMILL = """
-import itertools, json, pathlib, sys
-words, given = sys.argv[1:], {}
-while words[0].startswith("-"):
-    if words[0] == "-p":
-        given[words[1]], words = words[2], words[3:]
-    elif words[0] == "-y":
-        name, _, values = words[1].partition(": ")
-        given[name], words = json.loads(values), words[2:]
-    else:
-        words = words[1:]
-out, seconds = pathlib.Path(given.pop("out")), int(given.pop("max_seconds"))
-with open(out.parent / "calls", "a") as file:
-    print(json.dumps([given, words[0], pathlib.Path(words[1]).stem]), file=file)
-out.mkdir(exist_ok=True)
-lists = [values if isinstance(values, list) else [values] for values in given.values()]
-for chosen in itertools.product(*lists):
-    if not {"bad", "slow"} & set(chosen):
-        (out / ("-".join(map(str, chosen)) + ".json")).write_text("{}")
-if any("bad" in values for values in lists):
-    sys.exit("no such procedure: bad")
+# In a chapter's place: leaves the record of what it is given, but not for "bad" and "slow".
+PARAMETERS = "target = ''\npath = None\nprocedure = ''\nout = ''\nmax_seconds = None"
+STAGE = """
+import os, pathlib
+given = [str(value) for value in (target, path, procedure) if value not in ('', None)]
+work = pathlib.Path(out).parent
+with open(work / "calls", "a") as file:
+    print(os.getpid(), *given, file=file)
+if procedure == "bad":
+    raise ValueError("no such procedure: bad")
+if procedure != "slow":
+    pathlib.Path(out).mkdir(exist_ok=True)
+    (pathlib.Path(out) / ("-".join(given) + ".json")).write_text("{}")
 """
 
 
@@ -54,8 +46,18 @@ def paths(count: int, **given: Any) -> list[dict[str, Any]]:
 class TestStreams:
     @pytest.fixture(autouse=True)
     def stand_in(self, machine: Machine) -> None:
-        (machine.work / "code" / "papermill.py").write_text(PAPERMILL)
+        code = machine.work / "code"
+        (code / "imbnas").symlink_to(ROOT / "imbnas")
+        (code / "book").mkdir()
+        self.chapters(machine, STAGE)
         machine.explains()
+
+    def chapters(self, machine: Machine, stage: str) -> None:
+        notebook = new_notebook(
+            cells=[new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), new_code_cell(stage)]
+        )
+        for name in ("10-table-2", "12-ranking"):
+            nbformat.write(notebook, machine.work / "code" / "book" / f"{name}.ipynb")
 
     def came_back(self, machine: Machine) -> set[str]:
         """The files of the slice."""
@@ -64,75 +66,67 @@ class TestStreams:
         assert len(names) == len(set(names))
         return set(names)
 
-    def calls(self, machine: Machine) -> list[list[Any]]:
-        """The parameters, the chapter and the notebook of every process, in their order."""
-        return [json.loads(line) for line in (machine.work / "calls").read_text().splitlines()]
+    def calls(self, machine: Machine) -> list[list[str]]:
+        """The process, and the parameters, of every stage, in their order."""
+        return [line.split() for line in (machine.work / "calls").read_text().splitlines()]
 
-    def test_steps_that_differ_in_their_path_share_a_process(self, machine: Machine) -> None:
-        machine.plan(*paths(5, target="exp-0.01"))
-        states = machine.slice("--streams", "3")
-        assert list(states.values()) == ["finished"] * 5
-        (first, _, notebook), (second, *_) = self.calls(machine)
-        assert first == {"target": "exp-0.01", "path": [0, 1, 2]} and notebook == "exp-0.01-0"
-        assert second == {"target": "exp-0.01", "path": [3, 4]}
-        told = [line.split()[-1] for line in machine.said.stdout.splitlines()[:5]]
-        assert told == [f"exp-0.01-{number}" for number in range(5)]
-        records = {f"exp-0.01-{number}.json" for number in range(5)}
-        assert self.came_back(machine) == records | {"exp-0.01-0.txt", "exp-0.01-3.txt"}
+    def test_chapters_share_one_process_each_after_what_it_needs(self, machine: Machine) -> None:
+        first, second = stage("retrain", target="t", procedure="P1"), stage(target="t", path=0)
+        second["needs"] = [first["leaves"]]
+        machine.plan(first, second, *paths(2))
+        assert list(machine.slice("--streams", "3").values()) == ["finished"] * 4
+        calls = self.calls(machine)
+        assert len({process for process, *_ in calls}) == 1
+        assert [given for _, *given in calls] == [["t", "P1"], ["t", "0"], ["0"], ["1"]]
+        assert self.came_back(machine) >= {"t-0.json", "t-P1.json", "0.json", "1.json"}
 
-    def test_steps_that_differ_in_their_procedure_share_a_process(self, machine: Machine) -> None:
-        machine.plan(*(stage("retrain", target="t", procedure=name) for name in ("resnet32-ce", "resnet32-drw")))
-        machine.slice("--streams", "6")
-        ((given, chapter, _),) = self.calls(machine)
-        assert given == {"target": "t", "procedure": ["resnet32-ce", "resnet32-drw"]} and "10-" in chapter
-
-    def test_by_default_each_step_has_a_process_and_its_own_log(self, machine: Machine) -> None:
-        machine.plan(*paths(2))
-        assert list(machine.slice().values()) == ["finished"] * 2
-        assert [given for given, *_ in self.calls(machine)] == [{"path": "0"}, {"path": "1"}]
-        assert (machine.work / "runs" / "1.txt").exists()
-
-    def test_each_step_has_its_own_state_and_a_failure_is_told_from_the_log_of_all(self, machine: Machine) -> None:
-        machine.plan(*(stage(target="t", procedure=name) for name in ("P0", "bad", "P1")))
-        states = machine.slice("--streams", "6")
-        assert list(states.values()) == ["finished", "failed", "finished"]
-        assert machine.said.returncode == 1 and len(self.calls(machine)) == 1
-        assert machine.said.stdout.count("t-P0: no such procedure: bad") == 1
+    def test_each_step_has_its_own_state_and_its_own_message(self, machine: Machine) -> None:
+        machine.plan(*(stage(target="t", procedure=name) for name in ("P0", "bad", "P1", "slow")))
+        assert list(machine.slice("--streams", "6").values()) == ["finished", "failed", "finished", "unfinished"]
+        assert machine.said.returncode == 1 and len(self.calls(machine)) == 4
+        assert machine.said.stdout.count("p t-bad: ValueError: no such procedure: bad") == 1
         assert self.came_back(machine) == {"t-P0.json", "t-P1.json", "t-P0.txt"}
 
-    def test_what_is_unfinished_goes_on_alone(self, machine: Machine) -> None:
-        machine.plan(*(stage(target="t", procedure=name) for name in ("P0", "slow", "P1")))
-        assert list(machine.slice("--streams", "6").values()) == ["finished", "unfinished", "finished"]
-        assert list(machine.slice("--streams", "6").values()) == ["finished before", "unfinished", "finished before"]
-        assert self.calls(machine)[1][0] == {"target": "t", "procedure": "slow"}
-        assert self.came_back(machine) >= {"t-slow.txt"}
+    def test_what_needs_a_step_that_failed_is_not_run(self, machine: Machine) -> None:
+        bad, good = stage(target="t", procedure="bad"), stage(target="t", procedure="P1")
+        machine.plan(bad, good | {"needs": [bad["leaves"]]}, stage(target="t", procedure="P2"))
+        assert list(machine.slice("--streams", "6").values()) == ["failed", "unfinished", "finished"]
+        assert len(self.calls(machine)) == 2
 
-    def test_what_needs_a_record_of_a_bundle_waits_for_it(self, machine: Machine) -> None:
-        first, second, third = paths(3)
-        machine.plan(first, second | {"needs": [first["leaves"]]}, third)
-        machine.slice("--streams", "3")
-        assert [given["path"] for given, *_ in self.calls(machine)] == [[0, 2], "1"]
+    def test_the_next_slice_goes_on_with_what_is_unfinished(self, machine: Machine) -> None:
+        machine.plan(*(stage(target="t", procedure=name) for name in ("P0", "slow", "P1", "slow-too")))
+        assert list(machine.slice("--streams", "6", "--only", "t-P", "t-slow.").values())[0] == "finished"
+        self.chapters(machine, STAGE.replace('!= "slow"', '!= ""'))
+        states = list(machine.slice("--streams", "6").values())
+        assert states == ["finished before", "finished", "finished before", "finished"]
 
-    def test_only_what_is_named_is_taken_along(self, machine: Machine) -> None:
+    def test_a_process_that_cannot_begin_has_failed_with_all_its_steps(self, machine: Machine) -> None:
+        (machine.work / "code" / "imbnas").unlink()
+        (machine.work / "code" / "imbnas.py").write_text("raise ImportError('no such library')")
+        machine.plan(*paths(2))
+        assert list(machine.slice("--streams", "6").values()) == ["failed", "failed"]
+        assert "no such library" in machine.said.stdout
+
+    def test_what_runs_alone_parts_what_is_before_it_from_what_follows(self, machine: Machine) -> None:
+        first, second, third, fourth = paths(4)
+        speed = step("speed", "(work / 'runs/speed.txt').write_text('fast')", alone=True)
+        machine.plan(first, second, speed, third, fourth)
+        assert list(machine.slice("--streams", "6").values()) == ["finished"] * 5
+        one, same, other, too = (process for process, *_ in self.calls(machine))
+        assert one == same != other == too
+        told = [line.split()[-1] for line in machine.said.stdout.splitlines()[:5]]
+        assert told == ["0", "1", "speed", "2", "3"]
+
+    def test_no_time_is_given_to_what_begins_too_late(self, machine: Machine) -> None:
+        machine.edit("slice.py", "START = 10", "START = 0")
+        self.chapters(machine, STAGE + "import time; time.sleep(max_seconds if path == 0 else 0)")
         machine.plan(*paths(3))
-        assert list(machine.slice("--streams", "3", "--only", "0", "2").values())[1] == "not chosen"
-        assert [given["path"] for given, *_ in self.calls(machine)] == [[0, 2]]
+        assert list(machine.slice("--streams", "2", "--seconds", "12").values())[1:] == ["unfinished"] * 2
+        assert len(self.calls(machine)) == 1
 
-    def test_at_once_counts_processes(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-        started: list[list[str]] = []
-
-        def start(part: Slice, steps: list[dict[str, Any]]) -> None:
-            started.append([step["leaves"] for step in steps])
-            part.states |= dict.fromkeys(started[-1], "running")
-            part.running[started[-1][0]] = steps, None
-
-        monkeypatch.setattr(Slice, "start", start)
-        Slice(paths(7), machine.work, 60, 2, time.monotonic(), 3).fill()
-        assert [len(leaves) for leaves in started] == [3, 3]
-
-    def test_what_a_bundle_leaves_is_collected_while_it_runs(self, machine: Machine) -> None:
+    def test_what_a_process_leaves_is_collected_while_it_runs(self, machine: Machine) -> None:
         """So that it is taken back even where the machine ends before the process does."""
-        (machine.work / "code" / "papermill.py").write_text(PAPERMILL + "import time; time.sleep(60)")
+        self.chapters(machine, STAGE + "import time; time.sleep(60 * (procedure == 'slow'))")
         part = Slice([stage(procedure=name) for name in ("P0", "slow")], machine.work, 60, 1, time.monotonic(), 2)
         part.fill()
         try:
@@ -145,56 +139,30 @@ class TestStreams:
             part.kill()
         assert [(step["name"], state) for step, state in part.collect()] == [("p slow", "unfinished")]
 
-    def test_what_does_not_stop_is_killed_as_a_whole(self, machine: Machine) -> None:
-        """What one of its steps has left by then counts."""
-        (machine.work / "code" / "papermill.py").write_text(PAPERMILL + "import time; time.sleep(60)")
-        steps = [stage(procedure=name) for name in ("P0", "slow")]
-        part = Slice(steps, machine.work, 60, 1, time.monotonic(), 2)
-        part.fill()
-        while not (machine.work / "results" / "P0.json").exists():
-            time.sleep(0.05)
-        part.kill()
-        assert [state for _, state in part.collect()] == ["finished", "unfinished"]
+    def test_one_step_keeps_papermill_and_its_notebook(self, machine: Machine) -> None:
+        (only,) = paths(1)
+        part = Slice([only], machine.work, 60, 1, time.monotonic(), 6)
+        assert part.along(only) == [only] and part.command([only])[:2] == ["-m", "papermill"]
 
 
-class TestBundle:
-    def names(self, steps: list[dict[str, Any]], most: int = 6) -> list[str]:
-        return [Path(step["leaves"]).stem for step in bundle(steps, most)]
+class TestChapter:
+    def test_lines_of_python_and_measurements_share_no_process(self) -> None:
+        assert not is_chapter(leaving("a")) and not is_chapter(stage(path=0) | {"alone": True})
+        assert is_chapter(stage(path=0))
 
-    def test_not_across_two_parameters(self) -> None:
-        first, other = stage(target="a", path=0), stage(target="b", path=1)
-        assert self.names([first, other]) == ["a-0"]
-        assert self.names([first, other, stage(target="a", path=1), stage(target="b", path=0)]) == ["a-0", "a-1"]
+    def test_what_it_is_told_is_what_papermill_would_be(self, tmp_path: Path) -> None:
+        told = as_chapter(
+            stage("retrain", target="exp-0.01", seed=1, procedure="P1") | {"needs": ["a/b.json"]}, tmp_path
+        )
+        assert told == {
+            "name": "p exp-0.01-1-P1",
+            "notebook": "book/10-table-2.ipynb",
+            "parameters": {"out": str(tmp_path / "results"), "target": "exp-0.01", "seed": 1, "procedure": "P1"},
+            "leaves": str(tmp_path / "results/exp-0.01-1-P1.json"),
+            "needs": [str(tmp_path / "a/b.json")],
+        }
+        json.dumps(told)
 
-    def test_the_largest_and_on_ties_the_first_found(self) -> None:
-        first, path, *targets = (stage(target=t, path=n) for t, n in ("a0", "a1", "b0", "c0"))
-        assert self.names([first, path, *targets]) == ["a-0", "b-0", "c-0"]
-        assert self.names([first, path, *targets], 2) == ["a-0", "a-1"]
-
-    def test_only_the_five_parameters_of_one_chapter(self) -> None:
-        first = stage(arm="a", seed=0)
-        assert self.names([first, stage(arm="b", seed=0), stage("validity", arm="a", seed=1)]) == ["a-0"]
-        assert self.names([first, stage(arm="a"), stage(arm="a", seed=1, procedure="P1")]) == ["a-0"]
-        assert self.names([first, stage(arm="a", seed=1)]) == ["a-0", "a-1"]
-
-    def test_what_runs_alone_takes_nothing_along_and_is_not_taken(self) -> None:
-        first, second, third = paths(3)
-        assert self.names([first, second | {"alone": True}, third]) == ["0", "2"]
-        assert self.names([first | {"alone": True}, second, third]) == ["0"]
-
-    def test_steps_of_no_chapter_stay_single(self) -> None:
-        assert self.names([leaving("a"), leaving("b")]) == ["a"]
-
-    def test_three_draws_of_the_images(self) -> None:
-        """Each draw has a folder of its own, which the chapter finds by itself."""
-        draws = [Grid("paper", split_seed=n).baseline(0, "resnet32-ce", "exp-0.01") for n in (0, 1, 2)]
-        assert bundle(draws, 6) == draws
-        command = joint_command(draws)
-        assert command[command.index("-y") + 1] == "split_seed: [0, 1, 2]" and "split_seed" not in command
-        assert command[-2:] == draws[0]["command"][-2:]
-
-    @pytest.mark.parametrize("words", [("0", "12"), (*record_plan.PUBLISHED, 'say "so": [a]'), ("None", "0.5", "P1")])
-    def test_values_are_what_papermill_would_have_read(self, words: tuple[str, ...]) -> None:
-        command = joint_command([stage(path=word) for word in words])
-        given = yaml.safe_load(command[command.index("-y") + 1])["path"]
-        assert given == [papermill.cli._resolve_type(word) for word in words]
+    @pytest.mark.parametrize("word", ["0", "12", *record_plan.PUBLISHED, 'say "so": [a]', "None", "0.5", "P1"])
+    def test_values_are_what_papermill_would_have_read(self, word: str, tmp_path: Path) -> None:
+        assert as_chapter(stage(path=word), tmp_path)["parameters"]["path"] == papermill.cli._resolve_type(word)

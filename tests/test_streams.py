@@ -123,7 +123,7 @@ def test_what_a_job_needs_is_done_before_it(gpu: None, monkeypatch: pytest.Monke
     for device in ("cpu", "cuda"):
         monkeypatch.setattr(streams, "best_device", lambda device=device: torch.device(device))
         seen: list[str] = []
-        jobs = [Job("c", lambda: seen.append("c"), ("a", "b")), *(letter(seen, name) for name in "ab")]
+        jobs = [letter(seen, "c", "a", "b"), *(letter(seen, name) for name in "ab")]
         assert in_order(jobs, 2) == dict.fromkeys("abc")
         assert seen[-1] == "c"
 
@@ -136,9 +136,7 @@ def test_independent_jobs_run_at_once_on_a_gpu(gpu: None) -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_what_needs_a_job_that_failed_is_not_run(
-    device: str, gpu: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_needs_a_job_that_failed_is_not_run(device: str, gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "best_device", lambda: torch.device(device))
     seen: list[str] = []
 

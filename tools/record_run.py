@@ -3,7 +3,7 @@
     python3 run.py                take in what came along: code, wheels, parts of the data
     python3 run.py OUT            and run for 500 seconds, leaving in OUT what there is to take back
     python3 run.py OUT --seconds 300 --at-once 4 --only supernet retrain-P1
-    python3 run.py OUT --streams 6    up to six steps that are alike in one process: on a GPU, as streams side by side
+    python3 run.py OUT --streams 6    all stages in one process, six at once: on a GPU, as streams side by side
 
 Made by `make record-pack`, which lays its modules, plan, code, wheels and data beside it. Each slice continues from the
 one before, on this machine or on a fresh one whose pack was made after `make record-merge`. Needs the standard library
@@ -62,7 +62,7 @@ def run_slice(arguments: argparse.Namespace, plan: dict[str, Any], begin: float)
         for step, state in under_way.run():
             say(f"{time.monotonic() - begin:5.0f} s  {state:10} {step['name']}")
             if state == "failed":
-                say(why(work, under_way.logs[step["leaves"]]))
+                say(under_way.message(step) or why(work, under_way.logs[step["leaves"]]))
             leave(work, out, plan, under_way.states, under_way.ended_logs(), lines)
         states = list(under_way.states.values())
         say(" · ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)))
@@ -87,7 +87,7 @@ def main() -> int:
     parser.add_argument("out", nargs="?", type=Path, metavar="OUT", help="an empty folder for what is to be taken back")
     parser.add_argument("--seconds", type=duration, default=500, help="when to stop, counted from here (default 500)")
     parser.add_argument("--at-once", type=count, default=1, help="processes side by side (default 1)")
-    parser.add_argument("--streams", type=count, default=1, help="steps of one process, where alike (default 1)")
+    parser.add_argument("--streams", type=count, default=1, help="stages of one process at once (default 1)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="beginnings of records' names")
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "imbnas-record-run", help="(default %(default)s)"

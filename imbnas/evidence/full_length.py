@@ -12,7 +12,7 @@ from imbnas.evidence.paper import PAPER
 from imbnas.evidence.paths import FEWEST_PATHS, Record, retrained_and_scored, scores_of
 from imbnas.evidence.quality import COST, REPEATS, compared, judged
 from imbnas.evidence.table2 import retrainings
-from imbnas.names import BESIDE, ON_SOURCE, PROCEDURES, ROWS
+from imbnas.names import BESIDE, ON_SOURCE, ROWS
 
 PROFILE = "paper"
 
@@ -25,13 +25,13 @@ def full_length(results: Path = profiles.ROOT / "results") -> Grid:
 def column(found: Iterable[Record], target: str) -> pd.DataFrame:
     """What was retrained on one target: a row per procedure, baseline or shortcut, means over seeds.
 
-    Columns: accuracy, head, middle, tail (percent), `paper`, what its table has there, multiply-adds (millions; of
-    paths alone) and seeds.
+    Columns: accuracy, head, middle, tail (percent), `paper`, what its table has there (of procedures), multiply-adds
+    (millions; of paths), NaN where there is none, and seeds.
     """
     runs = retrainings((record for record in found if record["stage"] == "retrain"), ROWS)
     groups = runs[runs.target == target].groupby("procedure")
     table = groups[["accuracy", "head", "middle", "tail"]].mean()
-    table["paper"] = [PAPER.loc[name, target] if name in PROCEDURES else None for name in table.index]
+    table["paper"] = PAPER[target].reindex(table.index)
     table["multiply-adds"] = groups.macs.mean().astype(float) / 1e6
     table["seeds"] = groups.size()
     return table.loc[[name for name in ROWS if name in table.index]].rename(index=BESIDE).rename_axis(None)
@@ -41,8 +41,8 @@ def ranked_across(longer: Iterable[Record], shorter: Iterable[Record], repeats: 
     """How scores of a long training rank what a brief one retrained: the same paths, by their digits, of two profiles.
 
     One row per target and procedure that both have scored with the same seed. Columns: paths, `tau` of the longer
-    one's scores to the brief accuracies, and on the same draws of paths what it is more than another ranking's: `gain`
-    over the shorter one's scores, `over_size` over multiply-adds, `over_p0` over the longer one's own scores by P0; each
+    one's scores to the brief accuracies, and on the same draws of paths what it is more than another's: `gain`
+    over the shorter one's scores, `over_size` over multiply-adds, `over_p0` over the longer one's P0; each
     with its 95 % interval, `…_low` and `…_high`.
     """
     scores, rows = scores_of(longer, Seen()), []

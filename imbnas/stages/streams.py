@@ -39,7 +39,7 @@ class Job(NamedTuple):
 
 
 def in_order(jobs: Sequence[Job], streams: int = STREAMS) -> dict[str, Exception | None]:
-    """Run jobs of which some need others, on a GPU up to `streams` at once; what each failed with, None where it did not.
+    """Run jobs of which some need others, on a GPU up to `streams` at once; what each failed with, or None.
 
     Of those that are ready, the first in the list begins first, and the very first is served before the others by the
     GPU. What needs a job that failed is not run and has no entry. An interrupt (Ctrl-C) begins no other.

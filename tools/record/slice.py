@@ -1,6 +1,7 @@
 """Running what can run: steps in processes side by side, until none is left or the time is over."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .steps import Step, bundle, joint_command
+from .steps import Step, as_chapter, is_chapter
 
 START = 10  # seconds that a stage needs before its own clock runs
 GRACE = 20  # seconds after which a stage that does not stop in time is killed; its checkpoint is younger than that
@@ -18,7 +19,8 @@ GRACE = 20  # seconds after which a stage that does not stop in time is killed; 
 class Slice:
     """Steps in their order, as many at once as there is room for, until none is left or the time is over.
 
-    at_once: processes side by side. streams: steps that one process may run, where they are alike.
+    at_once: processes side by side. streams: stages of chapters that one process runs at once; with more than one, it
+    takes all that it can.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Slice:
         self.running: dict[str, tuple[list[Step], subprocess.Popen]] = {}
         self.logs: dict[str, Path] = {}  # where each step that was started is told of
         self.killed: set[str] = set()  # the first step of each process that `kill` ended
+        self.reports: dict[str, Path] = {}  # of each process of several steps, by its first one, which of them failed
         self.states = {step["leaves"]: self.state_before(step) for step in steps}
 
     def state_before(self, step: Step) -> str:
@@ -44,15 +47,39 @@ class Slice:
             if self.states[step["leaves"]] == "waiting" and all((self.work / need).exists() for need in step["needs"]):
                 yield step
 
-    def start(self, steps: list[Step]) -> None:
-        """Start one process for steps that are alike; its log and its notebook are the first one's."""
-        first = steps[0]["leaves"]
+    def along(self, first: Step) -> list[Step]:
+        """The steps that share a process with the first that is ready: with streams, all chapters' up to one that runs
+        alone, if what they need is there or is left by one of them."""
+        if self.streams < 2 or not is_chapter(first):
+            return [first]
+        found: dict[str, Step] = {}
+        for step in self.steps[self.steps.index(first) :]:
+            if self.states[step["leaves"]] != "waiting":
+                continue
+            if step.get("alone"):
+                break
+            if is_chapter(step) and all((self.work / need).exists() or need in found for need in step["needs"]):
+                found[step["leaves"]] = step
+        return list(found.values())
+
+    def command(self, steps: list[Step]) -> list[str]:
+        """What a process is started with."""
         seconds = max(1, int(self.left - START))
-        command = [word.format(work=self.work, seconds=seconds) for word in joint_command(steps)]
+        if len(steps) == 1:
+            return [word.format(work=self.work, seconds=seconds) for word in steps[0]["command"]]
+        file = (self.work / steps[0]["log"]).with_suffix(".together.json")
+        file.write_text(json.dumps([as_chapter(step, self.work) for step in steps]))
+        self.reports[steps[0]["leaves"]] = file.with_suffix(".failed.json")
+        return ["-m", "imbnas.stages.together", str(file), f"--streams={self.streams}", f"--seconds={seconds}"]
+
+    def start(self, steps: list[Step]) -> None:
+        """Start one process for some steps; its log is the first one's."""
+        first = steps[0]["leaves"]
         paths = [str(self.work / "code"), str(self.work / "site"), os.environ.get("PYTHONPATH", "")]
         own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "IMBNAS_DATA": str(self.work / "data")}
         log = self.work / steps[0]["log"]
         log.parent.mkdir(parents=True, exist_ok=True)
+        command = self.command(steps)
         with open(log, "w") as file:  # of this slice alone, so that an earlier one's failure is not told again
             self.running[first] = (
                 steps,
@@ -81,13 +108,28 @@ class Slice:
             for step in steps:
                 open_yet = self.states[step["leaves"]] == "running"
                 if open_yet and (status is not None or (self.work / step["leaves"]).exists()):
-                    self.states[step["leaves"]] = self.state_after(step, failed)
+                    self.states[step["leaves"]] = self.state_after(step, failed and self.to_blame(first, step))
                     ended.append((step, self.states[step["leaves"]]))
         return ended
 
     def state_after(self, step: Step, failed: bool) -> str:
         """How a step ended, whose process failed or did not."""
         return "finished" if (self.work / step["leaves"]).exists() else "failed" if failed else "unfinished"
+
+    def to_blame(self, first: str, step: Step) -> bool:
+        """Whether it was this step, of a process that failed: where there is a report, it says which."""
+        told = self.told(first)
+        return not told or str(self.work / step["leaves"]) in told
+
+    def told(self, first: str) -> dict[str, str]:
+        """What the process of a first step reports of its steps that failed, by the file that they would have left."""
+        report = self.reports.get(first)
+        return json.loads(report.read_text()) if report and report.exists() else {}
+
+    def message(self, step: Step) -> str:
+        """What a step that failed in a process of several said; or ""."""
+        told = [self.told(first).get(str(self.work / step["leaves"]), "") for first in self.reports]
+        return next(filter(None, told), "")
 
     def ended_logs(self) -> list[Path]:
         """The logs of the steps that ended in this slice, each once."""
@@ -112,7 +154,7 @@ class Slice:
             beside = [steps[0] for steps, _ in self.running.values()]
             if beside and any(one.get("alone") for one in (ready[0], *beside)):
                 return
-            self.start(bundle(ready, self.streams))
+            self.start(self.along(ready[0]))
 
     def run(self) -> Iterator[tuple[Step, str]]:
         """Run, and yield each step that ended with how it ended."""
