@@ -139,10 +139,12 @@ class TestStreams:
             part.kill()
         assert [(step["name"], state) for step, state in part.collect()] == [("p slow", "unfinished")]
 
-    def test_one_step_keeps_papermill_and_its_notebook(self, machine: Machine) -> None:
-        (only,) = paths(1)
-        part = Slice([only], machine.work, 60, 1, time.monotonic(), 6)
-        assert part.along(only) == [only] and part.command([only])[:2] == ["-m", "papermill"]
+    def test_one_chapter_a_process_is_papermills(self, machine: Machine) -> None:
+        first, second = paths(2)
+        (machine.work / "runs").mkdir()
+        for streams, module in ((1, "papermill"), (2, "imbnas.stages.together")):
+            part = Slice([first, second], machine.work, 60, 1, time.monotonic(), streams)
+            assert part.along(first) == [first, second][:streams] and part.command([first])[1] == module
 
 
 class TestChapter:

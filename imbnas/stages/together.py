@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nbformat
-
 from imbnas.stages.chapter import left
 from imbnas.stages.streams import STREAMS, Job, in_order
 from imbnas.training import Unfinished
@@ -34,8 +32,8 @@ class Step(NamedTuple):
 
 def run_chapter(notebook: Path, parameters: dict[str, Any]) -> None:
     """The first two code cells of a chapter, with the parameters set between them. Errors are the stage's own."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    defaults, stage = [cell.source for cell in cells if cell.cell_type == "code"][:2]
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    defaults, stage = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"][:2]
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(defaults, f"{notebook}, parameters", "exec"), namespace)
     namespace |= parameters

@@ -65,7 +65,7 @@ class Slice:
     def command(self, steps: list[Step]) -> list[str]:
         """What a process is started with."""
         seconds = max(1, int(self.left - START))
-        if len(steps) == 1:
+        if self.streams < 2 or not is_chapter(steps[0]):
             return [word.format(work=self.work, seconds=seconds) for word in steps[0]["command"]]
         file = (self.work / steps[0]["log"]).with_suffix(".together.json")
         file.write_text(json.dumps([as_chapter(step, self.work) for step in steps]))
