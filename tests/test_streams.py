@@ -1,7 +1,9 @@
 """Stages side by side: on a GPU as streams of one process, elsewhere one after the other."""
 
+import contextlib
 import contextvars
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +21,9 @@ from imbnas.stages.streams import STREAMS, Job, in_order, side_by_side
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that seems to have a GPU."""
     monkeypatch.setattr(streams, "best_device", lambda: torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "Stream", lambda priority: object())
+    monkeypatch.setattr(torch.cuda, "Stream", lambda **priority: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
 
 
 def noting(seen: list[int], name: int) -> Callable[[], None]:
@@ -151,3 +154,30 @@ def test_what_needs_a_job_that_failed_is_not_run(device: str, gpu: None, monkeyp
 
 def letter(seen: list[str], name: str, *needs: str) -> Job:
     return Job(name, lambda: seen.append(name), needs)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_job_that_leaves_the_program_holds_no_other_for_ever(
+    device: str, gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "best_device", lambda: torch.device(device))
+    seen: list[str] = []
+    with pytest.raises(SystemExit):
+        in_order([Job("a", lambda: sys.exit("enough")), letter(seen, "b", "a")], 2)
+    assert seen == []
+
+
+def test_a_stream_that_cannot_be_made_is_told(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_stream(**options: int) -> None:
+        raise RuntimeError("no memory on the device")
+
+    monkeypatch.setattr(torch.cuda, "Stream", no_stream)
+    with pytest.raises(RuntimeError):
+        in_order([letter([], "a"), letter([], "b")], 2)
+
+
+def test_the_first_job_has_a_stream_that_is_served_first(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(torch.cuda, "Stream", lambda priority=0: made.append(priority) or contextlib.nullcontext())
+    in_order([letter([], "a"), letter([], "b")], 2)
+    assert made.count(-1) == 1 < len(made)

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from project import ROOT
 
 from imbnas import records
-from imbnas.stages.together import Step, jobs_of, run_chapter, together
+from imbnas.stages.together import Outcome, Step, jobs_of, run_chapter, together
 from imbnas.training import Unfinished
 
 STAGE = "import pathlib\nif word == 'bad':\n    raise ValueError('no such word')\npathlib.Path(out).write_text(word)"
@@ -40,7 +40,7 @@ def steps_of(chapter: Path, *words: str, needs: dict[str, list[str]] | None = No
     return [step(word) for word in words]
 
 
-def run(chapter: Path, steps: list[Step], **options: Any) -> bool:
+def run(chapter: Path, steps: list[Step], **options: Any) -> Outcome:
     file = chapter.parent / "steps.json"
     file.write_text(json.dumps([step._asdict() for step in steps]))
     return together(file, **options)
@@ -59,7 +59,7 @@ def test_a_step_waits_for_what_it_needs_and_a_finished_one_is_not_run(chapter: P
         (steps[0].leaves, ()),
         (steps[1].leaves, (steps[0].leaves,)),
     ]
-    assert run(chapter, steps)
+    assert run(chapter, steps) == (2, 0, 1)
     assert {file.stem: file.read_text() for file in chapter.parent.glob("*.txt")} == {
         "a": "a",
         "b": "b",
@@ -68,18 +68,22 @@ def test_a_step_waits_for_what_it_needs_and_a_finished_one_is_not_run(chapter: P
 
 
 def test_what_fails_is_named_and_stops_only_what_needs_it(chapter: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert not run(chapter, steps_of(chapter, "bad", "after", "good", needs={"after": ["bad"]}))
+    outcome = run(
+        chapter, steps_of(chapter, "bad", "after", "good", "orphan", needs={"after": ["bad"], "orphan": ["x"]})
+    )
+    assert outcome == (1, 1, 2)
     assert {file.stem for file in chapter.parent.glob("*.txt")} == {"good"}
-    assert "bad: ValueError: no such word" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "bad: ValueError: no such word" in said and "not run: orphan needs" in said
     report = json.loads((chapter.parent / "steps.failed.json").read_text())
     assert report == {str(chapter.parent / "bad.txt"): "bad: ValueError: no such word"}
-    assert run(chapter, steps_of(chapter, "good"))
+    assert run(chapter, steps_of(chapter, "good")) == (0, 0, 0)
     assert not (chapter.parent / "steps.failed.json").exists()
 
 
 def test_without_time_nothing_begins_and_nothing_has_failed(chapter: Path) -> None:
     steps = steps_of(chapter, "a", "b", needs={"b": ["a"]})
-    assert run(chapter, steps, seconds=0.5)
+    assert run(chapter, steps, seconds=0.5) == (0, 0, 2)
     assert not list(chapter.parent.glob("*.txt"))
     (job, _) = jobs_of(steps, 0.5, lambda *_: None)
     with pytest.raises(Unfinished, match="a left nothing yet"):

@@ -48,7 +48,9 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "steps.json"
             file.write_text(json.dumps(steps), encoding="utf-8")
-            return 0 if together(file, given.streams, given.seconds) else 1
+            outcome = together(file, given.streams, given.seconds)
+        print(outcome, "; the same line goes on" if outcome.unfinished else "", sep="")
+        return 1 if outcome.failed or outcome.unfinished else 0
     except ValueError as fault:
         print(fault, file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from imbnas import profiles
-from imbnas.evidence.grid import Grid, fullest
+from imbnas.evidence.grid import Grid, fullest, own_place
 from imbnas.evidence.mixture import Seen
 from imbnas.evidence.paper import PAPER
 from imbnas.evidence.paths import FEWEST_PATHS, Record, retrained_and_scored, scores_of
@@ -15,11 +15,20 @@ from imbnas.evidence.table2 import retrainings
 from imbnas.names import BESIDE, ON_SOURCE, ROWS
 
 PROFILE = "paper"
+COMPARED = ("tau", "gain", "over_size", "over_p0")
+COLUMNS = [
+    "target",
+    "procedure",
+    "seed",
+    "paths",
+    *(f"{name}{end}" for name in COMPARED for end in ("", "_low", "_high")),
+]
 
 
 def full_length(results: Path = profiles.ROOT / "results") -> Grid:
-    """The grid of the profile that has the paper's schedules; empty where none of it was run."""
-    return fullest(results, PROFILE, "retrain", "") or Grid()
+    """The grid of the profile that has the paper's schedules, on its own data; empty where none of it was run."""
+    grid = fullest(results, PROFILE, "retrain", "") or Grid()
+    return grid if grid.folder.parent.name == own_place(PROFILE).parent.name else Grid()
 
 
 def column(found: Iterable[Record], target: str) -> pd.DataFrame:
@@ -31,7 +40,7 @@ def column(found: Iterable[Record], target: str) -> pd.DataFrame:
     runs = retrainings((record for record in found if record["stage"] == "retrain"), ROWS)
     groups = runs[runs.target == target].groupby("procedure")
     table = groups[["accuracy", "head", "middle", "tail"]].mean()
-    table["paper"] = PAPER[target].reindex(table.index)
+    table["paper"] = PAPER.get(target, pd.Series(dtype=float)).reindex(table.index)
     table["multiply-adds"] = groups.macs.mean().astype(float) / 1e6
     table["seeds"] = groups.size()
     return table.loc[[name for name in ROWS if name in table.index]].rename(index=BESIDE).rename_axis(None)
@@ -59,7 +68,7 @@ def ranked_across(longer: Iterable[Record], shorter: Iterable[Record], repeats: 
                 if other is not None and other is not long:
                     row |= bounds(name, compared([(long, other)], truth, cost, repeats))
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def key(procedure: str, target: str, seed: str) -> tuple[str, str, str]:

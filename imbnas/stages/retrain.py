@@ -65,7 +65,7 @@ def winner(run: Run, procedure: str) -> dict[str, Any]:
 
 
 def largest(run: Run) -> dict[str, Any]:
-    """Retrain the largest allowed path: what multiply-adds choose, without any search."""
+    """Retrain the largest allowed path: one of those that multiply-adds could choose, without any search."""
     space = run.space_of_paths
     cap = max_cost(run)
     path = largest_path(run, cap)
@@ -77,7 +77,10 @@ def largest(run: Run) -> dict[str, Any]:
 
 
 def largest_path(run: Run, cap: float) -> tuple[int, ...]:
-    """Of as many random paths as the median cost is taken of, the one with most multiply-adds, at most `cap`."""
+    """Of as many random paths as the median cost is taken of, the first with most multiply-adds, at most `cap`.
+
+    All operations count, those on no way from input to output too, as they do for the cap of a search.
+    """
     space, generator = run.space_of_paths, named_generator(0, "median cost")
     drawn = [space.sample(generator) for _ in range(run.settings.search.cost_samples)]
     return max((path for path in drawn if space.cost(path).macs <= cap), key=lambda path: space.cost(path).macs)

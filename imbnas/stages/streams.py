@@ -5,8 +5,9 @@ processes only take turns.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -38,23 +39,26 @@ class Job(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-def in_order(jobs: Sequence[Job], streams: int = STREAMS) -> dict[str, Exception | None]:
+def in_order(jobs: Sequence[Job], streams: int = STREAMS) -> dict[str, BaseException | None]:
     """Run jobs of which some need others, on a GPU up to `streams` at once; what each failed with, or None.
 
-    Of those that are ready, the first in the list begins first, and the very first is served before the others by the
-    GPU. What needs a job that failed is not run and has no entry. An interrupt (Ctrl-C) begins no other.
+    Of those that are ready, the first in the list begins first, and the GPU serves the very first before the others.
+    What needs a job that failed is not run and has no entry. An interrupt (Ctrl-C) begins no other.
     """
     count = min(len(jobs), streams) if best_device().type == "cuda" else 1
-    order = Order(jobs)
     if count < 2:
+        order = Order(jobs)
         order.work()
         return order.ended
-    with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count, iter([-1]))) as pool:
+    order = Order([jobs[0]._replace(do=partial(served_first, jobs[0].do)), *jobs[1:]])
+    with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count,)) as pool:
         try:
-            wait([pool.submit(order.work) for _ in range(count)])
+            wait(workers := [pool.submit(order.work) for _ in range(count)])
         except BaseException:
             order.stop()
             raise
+    for worker in workers:
+        worker.result()  # a stream that could not be made, or an exit from inside a job
     return order.ended
 
 
@@ -68,11 +72,17 @@ class Order:
     def work(self) -> None:
         """Run whatever is ready, until nothing will be."""
         while job := self.take():
-            fault = fault_of(job.do)
-            with self.change:
-                self.ended[job.name] = fault
-                self.running -= 1
-                self.change.notify_all()
+            fault: BaseException | None = None
+            try:
+                fault = fault_of(job.do)
+            except BaseException as end:
+                fault = end
+                raise
+            finally:
+                with self.change:
+                    self.ended[job.name] = fault
+                    self.running -= 1
+                    self.change.notify_all()
 
     def take(self) -> Job | None:
         """The next job, waited for while one that runs may make it ready; None when there is none to come."""
@@ -94,6 +104,7 @@ class Order:
         """Begin no other."""
         with self.change:
             self.waiting.clear()
+            self.change.notify_all()
 
 
 def fault_of(job: Callable[[], None]) -> Exception | None:
@@ -107,7 +118,7 @@ def fault_of(job: Callable[[], None]) -> Exception | None:
 
 def faults_of_streams(jobs: Sequence[Callable[[], None]], count: int) -> list[BaseException | None]:
     """Run the jobs on `count` streams; what each failed with."""
-    with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count, iter(()))) as pool:
+    with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count,)) as pool:
         try:
             wait(ended := [pool.submit(job) for job in jobs])
         except BaseException:
@@ -116,7 +127,13 @@ def faults_of_streams(jobs: Sequence[Callable[[], None]], count: int) -> list[Ba
     return [job.exception() for job in ended]
 
 
-def begin_stream(count: int, priorities: Iterator[int]) -> None:
-    """A stream for each thread: the memory of one is of no use to another. The lowest priority is served first."""
+def begin_stream(count: int) -> None:
+    """A stream for each thread: the memory of one is of no use to another."""
     SHARED.set(count)
-    torch.cuda.set_stream(torch.cuda.Stream(priority=next(priorities, 0)))
+    torch.cuda.set_stream(torch.cuda.Stream())
+
+
+def served_first(do: Callable[[], None]) -> None:
+    """Do something on a stream whose kernels the GPU takes before those of others."""
+    with torch.cuda.stream(torch.cuda.Stream(priority=-1)):
+        do()

@@ -9,12 +9,14 @@ a chapter runs here: its parameters, those that are given, and its stage. What f
 import argparse
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from imbnas import records
 from imbnas.stages.chapter import left
 from imbnas.stages.streams import STREAMS, Job, in_order
 from imbnas.training import Unfinished
@@ -41,7 +43,7 @@ def run_chapter(notebook: Path, parameters: dict[str, Any]) -> None:
 
 
 def jobs_of(steps: Sequence[Step], seconds: float | None, failed: Callable[[Step, Exception], None]) -> list[Job]:
-    """A job for every step whose file does not exist and whose needs exist or are made here.
+    """A job for every step whose file does not exist and whose needs exist or are made here; others are named.
 
     seconds: for all of them together, counted from here. failed: told of each step that fails.
     """
@@ -59,7 +61,11 @@ def jobs_of(steps: Sequence[Step], seconds: float | None, failed: Callable[[Step
 
     for step in steps:
         missing = [need for need in step.needs if not Path(need).exists()]
-        if not Path(step.leaves).exists() and set(missing) <= set(jobs):
+        if Path(step.leaves).exists():
+            continue
+        if nowhere := [need for need in missing if need not in jobs]:
+            print(f"not run: {step.name} needs {nowhere[0]}", flush=True)
+        else:
             jobs[step.leaves] = Job(step.leaves, partial(job, step), tuple(missing))
     return list(jobs.values())
 
@@ -73,19 +79,33 @@ def run_for(step: Step, seconds: float | None) -> None:
         raise Unfinished(f"{step.name} left nothing yet")
 
 
-def together(file: Path, streams: int = STREAMS, seconds: float | None = None) -> bool:
-    """Run the steps of a file; whether none failed."""
+class Outcome(NamedTuple):
+    """How many steps left their file, failed, and are unfinished or wait for such."""
+
+    made: int
+    failed: int
+    unfinished: int
+
+    def __str__(self) -> str:
+        return f"{self.made} made, {self.failed} failed, {self.unfinished} unfinished"
+
+
+def together(file: Path, streams: int = STREAMS, seconds: float | None = None) -> Outcome:
+    """Run the steps of a file that have not left theirs yet."""
     steps = [Step(**step) for step in json.loads(file.read_text(encoding="utf-8"))]
-    report, faults = file.with_suffix(".failed.json"), dict[str, str]()
+    report, faults, alone = file.with_suffix(".failed.json"), dict[str, str](), threading.Lock()
 
     def failed(step: Step, fault: Exception) -> None:
-        faults[step.leaves] = f"{step.name}: {type(fault).__name__}: {fault}"
-        print(faults[step.leaves], flush=True)
-        report.write_text(json.dumps(faults), encoding="utf-8")
+        with alone:
+            faults[step.leaves] = f"{step.name}: {type(fault).__name__}: {fault}"
+            print(faults[step.leaves], flush=True)
+            records.write_text(report, json.dumps(faults))
 
     report.unlink(missing_ok=True)
+    before = sum(Path(step.leaves).exists() for step in steps)
     in_order(jobs_of(steps, seconds, failed), streams)
-    return not faults
+    there = sum(Path(step.leaves).exists() for step in steps)
+    return Outcome(there - before, len(faults), len(steps) - there - len(faults))
 
 
 def main() -> int:
@@ -94,7 +114,8 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=STREAMS, help="stages at once on a GPU (default %(default)s)")
     parser.add_argument("--seconds", type=float, help="when to stop (default: at the end)")
     given = parser.parse_args()
-    return 0 if together(given.steps, given.streams, given.seconds) else 1
+    print(outcome := together(given.steps, given.streams, given.seconds))
+    return 1 if outcome.failed else 0
 
 
 if __name__ == "__main__":

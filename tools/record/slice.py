@@ -69,7 +69,8 @@ class Slice:
             return [word.format(work=self.work, seconds=seconds) for word in steps[0]["command"]]
         file = (self.work / steps[0]["log"]).with_suffix(".together.json")
         file.write_text(json.dumps([as_chapter(step, self.work) for step in steps]))
-        self.reports[steps[0]["leaves"]] = file.with_suffix(".failed.json")
+        self.reports[steps[0]["leaves"]] = report = file.with_suffix(".failed.json")
+        report.unlink(missing_ok=True)  # of an earlier slice
         return ["-m", "imbnas.stages.together", str(file), f"--streams={self.streams}", f"--seconds={seconds}"]
 
     def start(self, steps: list[Step]) -> None:
@@ -102,13 +103,13 @@ class Slice:
             status = process.poll()
             if status is not None:
                 del self.running[first]
-            failed = bool(status) and first not in self.killed
-            if failed and status < 0:
-                tell_signal(self.logs[first], -status)
+            crashed = status if status and first not in self.killed else 0
+            if crashed < 0:
+                tell_signal(self.logs[first], -crashed)
             for step in steps:
                 open_yet = self.states[step["leaves"]] == "running"
                 if open_yet and (status is not None or (self.work / step["leaves"]).exists()):
-                    self.states[step["leaves"]] = self.state_after(step, failed and self.to_blame(first, step))
+                    self.states[step["leaves"]] = self.state_after(step, self.to_blame(first, step, crashed))
                     ended.append((step, self.states[step["leaves"]]))
         return ended
 
@@ -116,10 +117,10 @@ class Slice:
         """How a step ended, whose process failed or did not."""
         return "finished" if (self.work / step["leaves"]).exists() else "failed" if failed else "unfinished"
 
-    def to_blame(self, first: str, step: Step) -> bool:
-        """Whether it was this step, of a process that failed: where there is a report, it says which."""
+    def to_blame(self, first: str, step: Step, crashed: int) -> bool:
+        """Whether a step of a process has failed: a report says which, where there is one and no signal ended all."""
         told = self.told(first)
-        return not told or str(self.work / step["leaves"]) in told
+        return str(self.work / step["leaves"]) in told or crashed < 0 or (crashed > 0 and not told)
 
     def told(self, first: str) -> dict[str, str]:
         """What the process of a first step reports of its steps that failed, by the file that they would have left."""
