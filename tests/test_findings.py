@@ -1,7 +1,6 @@
 """What the intro, the README and the chapters claim in words, held against the records that the words are about."""
 
 import itertools
-from collections.abc import Sequence
 
 import pandas as pd
 import pytest
@@ -690,22 +689,12 @@ def test_the_largest_path_is_one_architecture_at_both_sizes_and_mostly_unused() 
     )
     assert path == same
     space = parse_space("cell3-c16-n1")
-    chosen = [[space.operations[int(digit)] for digit in path[first : first + 6]] for first in (0, 6, 12)]
-    assert sum(cell.count("nor_conv_3x3") for cell in chosen) == 4
-    assert sum([cell[edge] for edge in used(cell, space.edges)].count("nor_conv_3x3") for cell in chosen) == 1
+    named = space.to_string(tuple(map(int, path)))
+    used = space.to_string(space.in_use(tuple(map(int, path))))
+    assert (named.count("nor_conv_3x3"), used.count("nor_conv_3x3")) == (4, 1)
     cells = retrainings(brief.of("retrain"), ROWS)
     cells = cells[cells.target == "exp-0.01"].groupby("procedure").accuracy
     assert cells.max()["largest"] < cells.min()[list(PROCEDURES)].min()
-
-
-def used(cell: list[str], edges: Sequence[tuple[int, int]]) -> list[int]:
-    """The edges of a cell that lie on a way from its first node to its last."""
-    carrying = [edge for edge, name in enumerate(cell) if name != "none"]
-    reached, useful = {0}, {3}
-    for _ in edges:
-        reached |= {edges[edge][1] for edge in carrying if edges[edge][0] in reached}
-        useful |= {edges[edge][0] for edge in carrying if edges[edge][1] in useful}
-    return [edge for edge in carrying if edges[edge][0] in reached and edges[edge][1] in useful]
 
 
 def test_a_super_network_of_the_papers_length_ranks_the_brief_paths() -> None:

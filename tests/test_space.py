@@ -323,3 +323,15 @@ def test_the_median_cost_is_the_middle_one():
 def test_impossible_spaces_are_refused(make):
     with untyped(), pytest.raises(ValueError, match="expected"):
         make()
+
+
+def test_what_is_in_use_lies_on_a_way_from_input_to_output() -> None:
+    """All 15,625 cells against their four ways by hand: 3; 0 and 4; 1 and 5; 0, 2 and 5."""
+    ways = ((3,), (0, 4), (1, 5), (0, 2, 5))
+    for cell in ALL_CELLS:
+        open_ways = [way for way in ways if all(cell[edge] != NONE for edge in way)]
+        kept = {edge for way in open_ways for edge in way}
+        assert NB201.in_use(cell) == tuple(gene if edge in kept else NONE for edge, gene in enumerate(cell))
+    three = CellSpace(4, 1, 3)
+    assert three.in_use((3, NONE, NONE, NONE, NONE, NONE) * 3) == (NONE,) * 18
+    assert MacroSpace(4, (2, 2, 2)).in_use((0, 1, 2, 3, 0, 1)) == (0, 1, 2, 3, 0, 1)

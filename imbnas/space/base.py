@@ -101,6 +101,11 @@ class Space(ABC):
         self.check(path)
         return True
 
+    def in_use(self, path: Path) -> Path:
+        """The path without the choices that nothing of an image passes on its way from input to output."""
+        self.check(path)
+        return tuple(path)
+
     def check(self, path: Any) -> None:
         """Raise a ValueError that names the fault unless `path` is one of this space (a dead one is)."""
         if not isinstance(path, tuple | list) or not all(type(gene) is int for gene in path):

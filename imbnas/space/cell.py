@@ -62,6 +62,10 @@ class CellSpace(Space):
         """Whether in every cell some way from input to output is free of `none`."""
         return all(_reaches_output(cell) for cell in self.cells_of(path))
 
+    def in_use(self, path: Path) -> Path:
+        """The path with `none` on every edge that lies on no way from its cell's input to its output."""
+        return tuple(gene for cell in self.cells_of(path) for gene in _in_use(cell))
+
     def canonical(self, path: Path) -> str:
         """One text for isomorphic cells, by the benchmark's own count: 6,466 among the 15,625 of one cell."""
         return STAGE_SEPARATOR.join(_expression(cell) for cell in self.cells_of(path))
@@ -80,8 +84,8 @@ class CellSpace(Space):
     def cost(self, path: Path, num_classes: int = 10, image_size: int = 32) -> Cost:
         """Multiply-adds and parameters of the stand-alone network, in the benchmark's convention.
 
-        Counted as multiply-adds: every convolution that the string names (whether or not its output is
-        used), the classifier and its bias. Batch norm, pooling, ReLU, skips, sums count nothing. Parameters
+        Counted as multiply-adds: every convolution that the string names (`in_use` leaves out those of which nothing
+        is used), the classifier and its bias. Batch norm, pooling, ReLU, skips, sums count nothing. Parameters
         include batch norm's affine pairs. All 3x3, C = 16, N = 5: 220.119690 M and 1.531546 M, as published.
         `image_size` is a side in pixels. A ValueError for no class and for no pixel.
         """
@@ -103,6 +107,19 @@ def _reaches_output(cell: Path) -> bool:
         if any(source in reached and operation != "none" for source, operation in _incoming(cell, node)):
             reached.add(node)
     return 3 in reached
+
+
+@cache
+def _in_use(cell: Path) -> Path:
+    none = CellSpace.operations.index("none")
+    ways = [edge for edge, gene in zip(CellSpace.edges, cell, strict=True) if gene != none]
+    reached, useful = {0}, {3}
+    for source, target in ways:  # edges are listed by the node at which they end
+        reached |= {target} if source in reached else set()
+    for source, target in reversed(ways):
+        useful |= {source} if target in useful else set()
+    used = (source in reached and target in useful for source, target in CellSpace.edges)
+    return tuple(gene if keep else none for gene, keep in zip(cell, used, strict=True))
 
 
 @cache
