@@ -131,3 +131,7 @@ class TestSlice:
         assert machine.slice("--only", "b") == {"a": "not chosen", "b": "finished"}
         said = machine.run(str(machine.out), "--only", "z").stderr
         assert said == "no step begins with z; the plan has a, b\n"
+
+    def test_a_pattern_names_whole_paths(self, machine: Machine) -> None:
+        machine.plan(leaving("a"), leaving("b"), leaving("bc"))
+        assert machine.slice("--only", "runs/b*", "other/a") == {"a": "not chosen", "b": "finished", "bc": "finished"}

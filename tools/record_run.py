@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,15 @@ PACK = Path(__file__).resolve().parent
 
 
 def chosen(steps: list[Step], only: list[str]) -> list[Step]:
-    """The steps whose file's name begins with one of `only`; all of them when none is given."""
-    found = [step for step in steps if not only or Path(step["leaves"]).name.startswith(tuple(only))]
+    """The steps that leave what one of `only` names; all of them when none is given.
+
+    The beginning of a file's name, or, with a "/", a pattern of its whole path, as in "results/paper/*/path-0*".
+    """
+
+    def named(leaves: str, one: str) -> bool:
+        return fnmatch(leaves, f"{one}*") if "/" in one else Path(leaves).name.startswith(one)
+
+    found = [step for step in steps if not only or any(named(step["leaves"], one) for one in only)]
     if not found:
         names = ", ".join(Path(step["leaves"]).stem for step in steps)
         raise RunFailed(f"no step begins with {' or '.join(only)}; the plan has {names}")
@@ -88,7 +96,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=duration, default=500, help="when to stop, counted from here (default 500)")
     parser.add_argument("--at-once", type=count, default=1, help="processes side by side (default 1)")
     parser.add_argument("--streams", type=count, default=1, help="stages of one process at once (default 1)")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="beginnings of records' names")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="beginnings of records' names, or patterns of their paths: results/paper/*/path-0",
+    )
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "imbnas-record-run", help="(default %(default)s)"
     )
