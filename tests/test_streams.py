@@ -179,5 +179,8 @@ def test_a_stream_that_cannot_be_made_is_told(gpu: None, monkeypatch: pytest.Mon
 def test_the_first_job_has_a_stream_that_is_served_first(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     monkeypatch.setattr(torch.cuda, "Stream", lambda priority=0: made.append(priority) or contextlib.nullcontext())
-    in_order([letter([], "a"), letter([], "b")], 2)
+    in_order([letter([], "a"), letter([], "b", "a")], 2)
     assert made.count(-1) == 1 < len(made)
+    made.clear()
+    in_order([letter([], "a"), letter([], "b")], 2)
+    assert set(made) == {0}

@@ -7,26 +7,25 @@ when the time is over goes on by the same line.
 """
 
 import argparse
-import json
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
 from packing.grid import Grid
 from project import ROOT
 from record.numbers import whole
-from record.steps import Step, as_chapter
+from record.steps import as_chapter
 
 from imbnas.names import parse_target
 from imbnas.stages.streams import STREAMS
-from imbnas.stages.together import together
+from imbnas.stages.together import Step, together
 
 
-def of_column(step: Step, root: Path) -> dict[str, object]:
+def of_column(step: dict[str, Any], root: Path) -> Step:
     """A step as one process runs it, its records below `root`; data lie wherever this project finds them."""
     needs = [need for need in step["needs"] if not need.startswith("data/")]
     chapter = as_chapter(step | {"needs": needs}, root)
-    return chapter | {"notebook": str(ROOT / chapter["notebook"])}
+    return Step(**chapter | {"notebook": str(ROOT / chapter["notebook"])})
 
 
 def main() -> int:
@@ -44,11 +43,7 @@ def main() -> int:
             parse_target(target)
         out = given.out.resolve()
         table = Grid(given.profile, out=out.name).table(given.seed, given.targets)
-        steps = [of_column(step, out.parent) for step in table]
-        with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch) / "steps.json"
-            file.write_text(json.dumps(steps), encoding="utf-8")
-            outcome = together(file, given.streams, given.seconds)
+        outcome = together([of_column(step, out.parent) for step in table], given.streams, given.seconds)
         print(outcome, "; the same line goes on" if outcome.unfinished else "", sep="")
         return 1 if outcome.failed or outcome.unfinished else 0
     except ValueError as fault:

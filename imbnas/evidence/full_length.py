@@ -15,13 +15,13 @@ from imbnas.evidence.table2 import retrainings
 from imbnas.names import BESIDE, ON_SOURCE, ROWS
 
 PROFILE = "paper"
-COMPARED = ("tau", "gain", "over_size", "over_p0")
+TAUS = ("tau", "gain", "over_size", "over_p0")
 COLUMNS = [
     "target",
     "procedure",
     "seed",
     "paths",
-    *(f"{name}{end}" for name in COMPARED for end in ("", "_low", "_high")),
+    *(f"{name}{end}" for name in TAUS for end in ("", "_low", "_high")),
 ]
 
 

@@ -60,7 +60,8 @@ class CellSpace(Space):
 
     def is_alive(self, path: Path) -> bool:
         """Whether in every cell some way from input to output is free of `none`."""
-        return all(_reaches_output(cell) for cell in self.cells_of(path))
+        none = self.operations.index("none")
+        return all(any(gene != none for gene in _in_use(cell)) for cell in self.cells_of(path))
 
     def in_use(self, path: Path) -> Path:
         """The path with `none` on every edge that lies on no way from its cell's input to its output."""
@@ -98,15 +99,6 @@ def _incoming(cell: Path, node: int) -> list[tuple[int, str]]:
     """The (source, operation) pairs of a node's incoming edges, by source."""
     edges = zip(CellSpace.edges, cell, strict=True)
     return [(source, CellSpace.operations[gene]) for (source, target), gene in edges if target == node]
-
-
-@cache
-def _reaches_output(cell: Path) -> bool:
-    reached = {0}
-    for node in (1, 2, 3):
-        if any(source in reached and operation != "none" for source, operation in _incoming(cell, node)):
-            reached.add(node)
-    return 3 in reached
 
 
 @cache

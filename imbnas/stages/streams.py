@@ -23,9 +23,8 @@ def side_by_side(jobs: Sequence[Callable[[], None]], streams: int = STREAMS) -> 
     One that fails does not stop the others: all errors are told, and the first is raised. An interrupt (Ctrl-C) waits
     for those that run on a GPU, and begins no other.
     """
-    count = min(len(jobs), streams) if best_device().type == "cuda" else 1
-    ended = [fault_of(job) for job in jobs] if count < 2 else faults_of_streams(jobs, count)
-    if faults := [fault for fault in ended if fault]:
+    ended = in_order([Job(str(number), job) for number, job in enumerate(jobs)], streams)
+    if faults := [fault for _, fault in sorted(ended.items(), key=lambda one: int(one[0])) if fault]:
         for fault in faults[1:]:
             print(f"{type(fault).__name__}: {fault}")
         raise faults[0]
@@ -42,15 +41,17 @@ class Job(NamedTuple):
 def in_order(jobs: Sequence[Job], streams: int = STREAMS) -> dict[str, BaseException | None]:
     """Run jobs of which some need others, on a GPU up to `streams` at once; what each failed with, or None.
 
-    Of those that are ready, the first in the list begins first, and the GPU serves the very first before the others.
-    What needs a job that failed is not run and has no entry. An interrupt (Ctrl-C) begins no other.
+    Of those that are ready, the first in the list begins first; where others need the very first, the GPU serves it
+    before them. What needs a job that failed is not run and has no entry. An interrupt (Ctrl-C) waits for those that
+    run on a GPU, and begins no other.
     """
     count = min(len(jobs), streams) if best_device().type == "cuda" else 1
     if count < 2:
-        order = Order(jobs)
-        order.work()
+        (order := Order(jobs)).work()
         return order.ended
-    order = Order([jobs[0]._replace(do=partial(served_first, jobs[0].do)), *jobs[1:]])
+    if any(jobs[0].name in job.needs for job in jobs):
+        jobs = [jobs[0]._replace(do=partial(served_first, jobs[0].do)), *jobs[1:]]
+    order = Order(jobs)
     with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count,)) as pool:
         try:
             wait(workers := [pool.submit(order.work) for _ in range(count)])
@@ -114,17 +115,6 @@ def fault_of(job: Callable[[], None]) -> Exception | None:
     except Exception as fault:
         return fault
     return None
-
-
-def faults_of_streams(jobs: Sequence[Callable[[], None]], count: int) -> list[BaseException | None]:
-    """Run the jobs on `count` streams; what each failed with."""
-    with ThreadPoolExecutor(count, initializer=begin_stream, initargs=(count,)) as pool:
-        try:
-            wait(ended := [pool.submit(job) for job in jobs])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # the end of the block waits for those that run
-            raise
-    return [job.exception() for job in ended]
 
 
 def begin_stream(count: int) -> None:

@@ -90,18 +90,19 @@ class Outcome(NamedTuple):
         return f"{self.made} made, {self.failed} failed, {self.unfinished} unfinished"
 
 
-def together(file: Path, streams: int = STREAMS, seconds: float | None = None) -> Outcome:
-    """Run the steps of a file that have not left theirs yet."""
-    steps = [Step(**step) for step in json.loads(file.read_text(encoding="utf-8"))]
-    report, faults, alone = file.with_suffix(".failed.json"), dict[str, str](), threading.Lock()
+def together(
+    steps: Sequence[Step], streams: int = STREAMS, seconds: float | None = None, report: Path | None = None
+) -> Outcome:
+    """Run the steps that have not left their file yet; report: where it is told what failed, by that file."""
+    faults, alone = dict[str, str](), threading.Lock()
 
     def failed(step: Step, fault: Exception) -> None:
         with alone:
             faults[step.leaves] = f"{step.name}: {type(fault).__name__}: {fault}"
             print(faults[step.leaves], flush=True)
-            records.write_text(report, json.dumps(faults))
+            if report:
+                records.write_text(report, json.dumps(faults))
 
-    report.unlink(missing_ok=True)
     before = sum(Path(step.leaves).exists() for step in steps)
     in_order(jobs_of(steps, seconds, failed), streams)
     there = sum(Path(step.leaves).exists() for step in steps)
@@ -114,7 +115,9 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=STREAMS, help="stages at once on a GPU (default %(default)s)")
     parser.add_argument("--seconds", type=float, help="when to stop (default: at the end)")
     given = parser.parse_args()
-    print(outcome := together(given.steps, given.streams, given.seconds))
+    steps = [Step(**step) for step in json.loads(given.steps.read_text(encoding="utf-8"))]
+    (report := given.steps.with_suffix(".failed.json")).unlink(missing_ok=True)
+    print(outcome := together(steps, given.streams, given.seconds, report))
     return 1 if outcome.failed else 0
 
 
