@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from imbnas import records
+from imbnas.models.precision import has_bfloat16
 from imbnas.stages.device import SHARED
 
 
@@ -43,15 +44,16 @@ class Clock:
 def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
     """The `cost` block of a record: what depends on the machine.
 
-    Where stages ran side by side, seconds are longer and memory is that of all; `device` says so, and stands for
-    another device wherever seconds are compared.
+    Where stages ran side by side, seconds are longer and memory is that of all; where a processor cannot multiply
+    bfloat16, seconds are longer too. `device` says so, and stands for another device wherever seconds are compared.
     """
+    without = ", without bfloat16" if device.type == "cpu" and not has_bfloat16() else ""
     beside = f", shared by {SHARED.get()}" if SHARED.get() > 1 else ""
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_resident_bytes()
     return {
         "seconds": {name: round(value, 2) for name, value in clock.seconds.items()},
         "peak_memory_mib": round(peak / 2**20),
-        "device": records.device_name(device) + beside,
+        "device": records.device_name(device) + without + beside,
         "processor": records.processor(),
         "versions": records.versions(),
         **more,
