@@ -75,12 +75,23 @@ def test_the_figure_has_a_mark_for_every_seed_of_every_change() -> None:
     assert sorted(marks) == [pytest.approx(-2), pytest.approx(-2), pytest.approx(2)]
 
 
-def test_every_brief_arm_of_the_study_is_called_something() -> None:
-    assert set(arms("brief")) == set(brief.CHANGES) - {"constant"}
+def test_an_arm_at_full_length_is_held_against_the_base_at_its_end() -> None:
+    fair = record("fair", 1, {3000: TRUTH, 12000: UPSIDE_DOWN})
+    study = [*BASES, fair]
+    assert brief.at_full_length(study) == [fair] and brief.at_full_length(BASES) == []
+    found = brief.changes([fair], study).set_index(["arm", "seed"])
+    assert found.loc[("fair", 1), ["tau", "change"]].tolist() == pytest.approx([-1, -2])
+    assert found.loc[("constant", 1), "change"] == 0  # at the end both seeds are right
+
+
+def test_every_arm_of_the_study_is_called_something() -> None:
+    assert {brief.plain_name(arm) for arm in arms("brief") | arms()} == set(brief.CHANGES)
 
 
 def test_the_committed_table_is_what_the_raw_scores_say() -> None:
     runs, study = brief.read()
-    text = brief.changes(runs, study).to_csv(index=False, float_format="%.4f")
-    table = brief.FOLDER / "changes.csv"
-    assert runs and table.read_text() == text, "python -m imbnas.evidence.brief writes it anew"
+    assert runs
+    for folder, some in (("brief", runs), ("validity", brief.at_full_length(study))):
+        text = brief.changes(some, study).to_csv(index=False, float_format="%.4f")
+        table = brief.FOLDER.parent / folder / "changes.csv"
+        assert table.read_text() == text, "python -m imbnas.evidence.brief writes it anew"

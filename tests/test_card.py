@@ -100,7 +100,7 @@ def test_without_records_there_are_no_figures(tmp_path):
 
 
 def test_a_card_tells_the_adaptations_of_its_own_recipe_alone(tmp_path):
-    """Those that started from another profile's super-network, as the study's own arm, are no part of it."""
+    """Those that started from another profile's super-network, as the study's own arms, are no part of it."""
     cells = sample_cells(20)
     scores = {"accuracy": dict(zip(cells, map(float, range(20)), strict=True))}
     scores["loss"] = scores["accuracy"]
@@ -110,7 +110,7 @@ def test_a_card_tells_the_adaptations_of_its_own_recipe_alone(tmp_path):
         name = "-".join([arm, procedure, *more])
         records.write(tmp_path / place / f"{name}.json", "truth", config | more, {"split": "x", **scores}, {})
 
-    for arm in ("constant", "paper"):
+    for arm in ("constant", "fair", "paper"):
         results = {"split": "x", "moments": [{"step": 9, **scores}]}
         config = {"arm": arm_called(arm), "seed": 0}
         records.write(tmp_path / "validity" / f"{arm}-s0.json", "validity", config, results, {})
@@ -120,6 +120,8 @@ def test_a_card_tells_the_adaptations_of_its_own_recipe_alone(tmp_path):
     found = validity(profiles.load("paper"), tmp_path)
     assert found["arm"] == "paper"
     assert [row["procedure"] for row in found["adapted_to_balanced_cifar100"]] == ["P0", "P1"]
+    single_path = validity(profiles.load("laptop"), tmp_path)
+    assert (single_path["arm"], len(single_path["by_accuracy"])) == ("constant", 1)  # fair's recipe is the same
 
 
 def test_an_arm_that_is_a_profiles_trains_and_adapts_by_that_profile():

@@ -72,7 +72,7 @@ def carded(grid: Grid, seed: int) -> Iterator[Step]:
     yield grid.gate(seed)
     supernet = profiles.load(grid.profile).supernet
     for name, one in {**arms("arms"), **arms("profiles")}.items():
-        if one.recipe == supernet:
+        if one.recipe == supernet and not one.fair:
             yield arm(name, seed)
             yield from (adaptation_step(name, procedure, "", "balance", seed) for procedure in (*ADAPTED, "control"))
 

@@ -1,6 +1,7 @@
 """What moves a super-network's ranking? A quarter of the training with one thing changed, beside the unchanged one.
 
-python -m imbnas.evidence.brief     write results/brief/changes.csv, which the book's prose reads
+python -m imbnas.evidence.brief     write changes.csv in results/brief, and in results/validity that of the arms at full
+                                    length; the book's prose reads both
 """
 
 from collections.abc import Sequence
@@ -17,18 +18,19 @@ from imbnas.evidence.mixture import Record, comparable, unmixed
 from imbnas.names import ARM
 
 FOLDER = profiles.ROOT / "results" / "brief"
-CHANGES = {  # arm: what is changed, in words
+CHANGES = {  # what an arm changes, in words; a brief arm and one at full length have one name
     ARM: "nothing but the seed",
-    "batch-32-brief": "batches of 32",
-    "batch-128-brief": "batches of 128",
-    "rate-0.025-brief": "learning rate 0.025",
-    "rate-0.1-brief": "learning rate 0.1",
-    "cosine-brief": "rate annealed to 0",
-    "no-decay-brief": "no weight decay",
-    "no-clip-brief": "gradients not clipped",
-    "fair-brief": "strict fairness",
-    "two-cells-brief": "two cells per stage",
-    "tracked-brief": "batch norm not re-estimated",
+    "batch-32": "batches of 32",
+    "batch-128": "batches of 128",
+    "rate-0.025": "learning rate 0.025",
+    "rate-0.1": "learning rate 0.1",
+    "cosine": "rate annealed to 0",
+    "annealed": "rate annealed to 0",
+    "no-decay": "no weight decay",
+    "no-clip": "gradients not clipped",
+    "fair": "strict fairness",
+    "two-cells": "two cells per stage",
+    "tracked": "batch norm not re-estimated",
 }
 COLUMNS = ["arm", "seed", "changed", "cells", "mean", "tau", "low", "high", "change", "change_low", "change_high"]
 MISSING = (
@@ -41,6 +43,11 @@ MISSING = (
 def read(folder: Path = FOLDER) -> tuple[list[Record], list[Record]]:
     """The records of the brief arms, and those of the study that they stand beside."""
     return records.read(folder, "validity"), records.read(folder.parent / "validity", "validity")
+
+
+def at_full_length(study: Sequence[Record]) -> list[Record]:
+    """The records of the study's own arms, those at full length, without the base's: `changes` takes them too."""
+    return [record for record in study if record["config"]["arm"]["name"] != ARM]
 
 
 def unchanged(bases: Sequence[Record], seen: int, seed: int) -> pd.Series | None:
@@ -82,19 +89,27 @@ def changes(brief: Sequence[Record], study: Sequence[Record]) -> pd.DataFrame:
 def row(arm: str, seed: int, scores: pd.Series, base: pd.Series, truth: str) -> dict[str, Any]:
     """What is known of one arm and seed; for the base's own seed 0 the change is zero."""
     moved = difference(scores, base, truth)
-    found = {"arm": arm, "seed": seed, "changed": CHANGES.get(arm, arm), "mean": scores.mean()}
+    found = {"arm": arm, "seed": seed, "changed": CHANGES.get(plain_name(arm), arm), "mean": scores.mean()}
     change = dict(zip(COLUMNS[-3:], (moved.tau, *moved.interval), strict=True))
     return found | agreement(scores, truth) | change
 
 
 def in_order(column: pd.Series) -> pd.Series:
     """Arms as `CHANGES` lists them, whatever else it holds last; seeds as they are."""
-    return column.map({arm: place for place, arm in enumerate(CHANGES)}).fillna(99) if column.name == "arm" else column
+    places = {arm: place for place, arm in enumerate(CHANGES)}
+    return column.map(plain_name).map(places).fillna(99) if column.name == "arm" else column
+
+
+def plain_name(arm: str) -> str:
+    """An arm's name without the word for a short training."""
+    return arm.removesuffix("-brief")
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write the table beside the records."""
-    records.write_text(folder / "changes.csv", in_csv(changes(*read(folder))))
+    """Write both tables, each beside its records."""
+    brief, study = read(folder)
+    records.write_text(folder / "changes.csv", in_csv(changes(brief, study)))
+    records.write_text(folder.parent / "validity" / "changes.csv", in_csv(changes(at_full_length(study), study)))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def card(profile: Profile, results: Path = profiles.ROOT / "results") -> dict[st
 
 def same_recipe(record: dict[str, Any], profile: Profile) -> bool:
     """Whether an arm of the validity study trained as the profile trains its source super-network."""
-    return record["config"]["arm"]["recipe"] == records.plain(profile.supernet)
+    arm = record["config"]["arm"]
+    return arm["recipe"] == records.plain(profile.supernet) and not arm["fair"]
 
 
 def validity(profile: Profile, results: Path) -> dict[str, Any] | None:
