@@ -15,6 +15,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import from_one, quantities
+from imbnas.models.precision import has_bfloat16
 
 ROUNDS = 7
 
@@ -46,6 +47,8 @@ def main() -> int:
     if unknown:
         parser.error(f"unknown {', '.join(sorted(unknown))}; expected {', '.join(quantities.ALL)}")
     torch.set_num_threads(1)
+    if not has_bfloat16():
+        print("this processor cannot multiply bfloat16; the gates are for one that can", file=sys.stderr)
     print(f"{'quantity':42} {'ours':>9} {'plain':>9} {'ratio':>6}  {'range':>13}  {'gate':>5} {'goal':>5}")
     below = []
     for name in arguments.names or quantities.ALL:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from imbnas.evidence.ceiling import ceiling
+from imbnas.evidence.in_print import p_value, plain, signed
 from imbnas.evidence.paths import retrained_paths
 from imbnas.evidence.premise import premise
 from imbnas.evidence.quality import PAIRS, differences, quality
@@ -16,11 +17,8 @@ from imbnas.evidence.verdicts import (
     ceiling_in_words,
     differences_in_print,
     gate_in_words,
-    p_value,
-    plain,
     premise_in_words,
     quality_in_print,
-    signed,
     spread_in_words,
 )
 from imbnas.stages.gate import figures

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from imbnas.evidence.in_print import figure, signed
 from imbnas.evidence.paper import paper_gaps
 from imbnas.evidence.power import images_error
 from imbnas.evidence.table2 import paired_differences
@@ -106,15 +107,15 @@ def sentence(row) -> str:
     """One judged claim as a sentence."""
     apart, shared = (f"{error:.1f}" for error in row.paper_errors)
     error = apart if apart == shared else f"{apart} to {shared}"
-    paper = f"the paper has {points(row.paper)} points, with a standard error of {error} from its test images alone"
+    paper = f"the paper has {signed(row.paper)} points, with a standard error of {error} from its test images alone"
     if row.verdict == "not run":
         return f"{row.claim}: {paper}."
     if row.verdict == "one seed":
-        return f"{row.claim}: {points(row.difference)} points; {paper}."
+        return f"{row.claim}: {signed(row.difference)} points; {paper}."
     seeds = f"{row.seeds} of {PLANNED} planned seeds" if row.seeds < PLANNED else f"{row.seeds} seeds"
-    interval = f"95 % interval {points(row.low)} to {points(row.high)}, {seeds}"
+    interval = f"95 % interval {signed(row.low)} to {signed(row.high)}, {seeds}"
     interval += f", one-sided confidence that {row.first} is better {row.probability:.2f}"
-    return f"{row.claim}: {points(row.difference)} points, {interval}; {paper}."
+    return f"{row.claim}: {signed(row.difference)} points, {interval}; {paper}."
 
 
 def ranks_in_words(frame: pd.DataFrame, procedure: str) -> str:
@@ -123,21 +124,14 @@ def ranks_in_words(frame: pd.DataFrame, procedure: str) -> str:
     seeds = [seed for seed in seeds if ("P0", seed) in frame.index]
     if not len(seeds):
         return 'Not measured yet: `make grid GOALS="validity truth"` does it.'
+
+    def taus(ranking: str, seed: int) -> str:
+        return figure(frame.loc[(ranking, seed)], "tau", "low", "high")
+
     one, other = frame.loc[procedure].loc[seeds], frame.loc["P0"].loc[seeds]
-    figures = ", ".join(f"{taus(frame, procedure, s)} against P0's {taus(frame, 'P0', s)} (seed {s})" for s in seeds)
+    figures = ", ".join(f"{taus(procedure, s)} against P0's {taus('P0', s)} (seed {s})" for s in seeds)
     if (one.high < other.low).all():
         return f"In every seed {procedure} ranks these cells worse than P0 does: {figures}."
     if (one.low > other.high).all():
         return f"In every seed {procedure} ranks these cells better than P0 does: {figures}."
     return f"The intervals of {procedure} and P0 overlap, or the seeds differ: {figures}."
-
-
-def taus(frame: pd.DataFrame, procedure: str, seed: int) -> str:
-    """Kendall's tau with its 95 % interval, as in 0.63 [0.58, 0.67]."""
-    row = frame.loc[(procedure, seed)]
-    return f"{row.tau:.2f} [{row.low:.2f}, {row.high:.2f}]".replace("-", "−")
-
-
-def points(value: float) -> str:
-    """A difference with its sign, as in +0.35 and −1.20."""
-    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")

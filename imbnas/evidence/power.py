@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 
 from imbnas.evidence.baselines import NAMES
 from imbnas.evidence.grid import of_one_device
+from imbnas.evidence.in_print import plain, signed
 from imbnas.evidence.mixture import Record
 from imbnas.evidence.paper import PAPER, paper_gaps
 from imbnas.evidence.table2 import paired_differences
@@ -105,13 +106,13 @@ def in_hindsight(
 def hindsight_in_print(frame: pd.DataFrame) -> pd.DataFrame:
     """`in_hindsight` as texts; what takes two seeds says so."""
 
-    def text(value: float, style: str) -> str:
-        return f"{value:{style}}".replace("-", "−") if np.isfinite(value) else "takes two seeds"
+    def text(value: float, style: Callable[[float], str]) -> str:
+        return style(value) if np.isfinite(value) else "takes two seeds"
 
     shown = frame[["target", "seeds"]].set_axis(frame["pair"].str.replace(" ", "\u00a0"))  # on one line
-    shown["difference (points)"] = [text(value, "+.2f") for value in frame.difference]
-    shown["one-sided confidence that the first is better"] = [text(value, ".2f") for value in frame.probability]
-    shown["smallest gap that would show"] = [text(value, ".2f") for value in frame.smallest]
+    shown["difference (points)"] = [text(value, signed) for value in frame.difference]
+    shown["one-sided confidence that the first is better"] = [text(value, plain) for value in frame.probability]
+    shown["smallest gap that would show"] = [text(value, plain) for value in frame.smallest]
     return shown.rename_axis(None)
 
 

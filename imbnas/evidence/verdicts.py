@@ -1,13 +1,14 @@
 """What the retrained paths tell, in words: sentences that say no more than their intervals allow."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from imbnas.evidence.card import bounds
+from imbnas.evidence.in_print import difference, figure, interval, p_value, plain, unbroken
 from imbnas.evidence.paths import FEWEST_PATHS
 from imbnas.evidence.quality import MEAN, called
 from imbnas.evidence.spread import FEWEST_REPEATED, retrained_spread
@@ -68,11 +69,6 @@ def answer(row: Mapping[str, Any]) -> str:
         return "undecided"
     better = row["first"] if row["tau"] > 0 else row["second"]
     return better if row["corrected"] < LEVEL else f"perhaps {better}"
-
-
-def difference(row: Mapping[str, Any], value: str, low: str, high: str) -> str:
-    """A difference with its sign, and its interval, as `figure`."""
-    return figure(row, value, low, high, signed)
 
 
 def among_random_in_words(frame: pd.DataFrame) -> str:
@@ -234,36 +230,3 @@ def domain_in_print(frame: pd.DataFrame) -> pd.DataFrame:
             cells["regret"] = f"{whole.regret:.1f}"
         rows.append(cells)
     return unbroken(pd.DataFrame(rows, columns=columns))
-
-
-def unbroken(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with every interval in one piece: no line breaks behind its comma."""
-    return table.replace(r"\[(\S+), (\S+)\]", "[\\1,\u00a0\\2]", regex=True)
-
-
-def p_value(value: float) -> str:
-    """Two digits; what would print as zero is below a hundredth."""
-    return "below 0.01" if value < 0.005 else f"{value:.2f}"
-
-
-def plain(value: float) -> str:
-    """Two digits, with a minus that is one, and zero without."""
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A difference with its sign; nothing has none."""
-    shown = f"{value:+.{digits}f}".replace("-", "−")
-    return shown[1:] if float(shown[1:]) == 0 else shown
-
-
-def figure(row: Mapping[str, Any], value: str, low: str, high: str, text: Callable[[float], str] = plain) -> str:
-    """A value of a row with its interval, as `text` (`plain`) has numbers: alone without an interval, "" if NaN."""
-    if math.isnan(row[value]):
-        return ""
-    return f"{text(row[value])} {interval(row, low, high, text)}".rstrip()
-
-
-def interval(row: Mapping[str, Any], low: str, high: str, text: Callable[[float], str] = plain) -> str:
-    """Its bounds in brackets, as `text` (`plain`) has numbers; "" where they are NaN."""
-    return "" if math.isnan(row[low]) else f"[{text(row[low])}, {text(row[high])}]"
