@@ -43,6 +43,14 @@ def test_chance_is_another_seed_of_the_base() -> None:
     assert list(found.index) == [("constant", 0), ("constant", 1), ("fair-brief", 0)]
 
 
+def test_in_print_a_base_beside_itself_has_no_change() -> None:
+    found = brief.changes([record("fair-brief", 0, {3000: UPSIDE_DOWN})], BASES)
+    texts = brief.printed(found)
+    assert list(texts.index) == ["nothing but the seed", "nothing but the seed", "strict fairness"]
+    assert list(texts["τ"]) == ["1.00", "−1.00", "−1.00"] and list(texts.seed) == [0, 1, 0]
+    assert list(texts["changed by"]) == ["", *["−2.00 [−2.00,\u00a0−2.00]"] * 2]
+
+
 def test_an_arm_without_a_base_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"fair-brief: no base has seed 0 and 256,000 images"):
         brief.changes([record("fair-brief", 0, {4000: TRUTH})], BASES)

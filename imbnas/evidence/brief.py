@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from imbnas import profiles, records
-from imbnas.benchmark import difference
+from imbnas import benchmark, profiles, records
 from imbnas.evidence.agreement import agreement, images, scores_of, truth_of
 from imbnas.evidence.files import in_csv, refuse_arguments
+from imbnas.evidence.in_print import difference, plain, unbroken
 from imbnas.evidence.mixture import Record, comparable, unmixed
 from imbnas.names import ARM
 
@@ -32,7 +32,8 @@ CHANGES = {  # what an arm changes, in words; a brief arm and one at full length
     "two-cells": "two cells per stage",
     "tracked": "batch norm not re-estimated",
 }
-COLUMNS = ["arm", "seed", "changed", "cells", "mean", "tau", "low", "high", "change", "change_low", "change_high"]
+CHANGE = ["change", "change_low", "change_high"]
+COLUMNS = ["arm", "seed", "changed", "cells", "mean", "tau", "low", "high", *CHANGE]
 MISSING = (
     "No record of a brief arm yet.\n"
     "`papermill book/04-super-network.ipynb run.ipynb -p arm fair-brief`\n"
@@ -88,9 +89,9 @@ def changes(brief: Sequence[Record], study: Sequence[Record]) -> pd.DataFrame:
 
 def row(arm: str, seed: int, scores: pd.Series, base: pd.Series, truth: str) -> dict[str, Any]:
     """What is known of one arm and seed; for the base's own seed 0 the change is zero."""
-    moved = difference(scores, base, truth)
+    moved = benchmark.difference(scores, base, truth)
     found = {"arm": arm, "seed": seed, "changed": CHANGES.get(plain_name(arm), arm), "mean": scores.mean()}
-    change = dict(zip(COLUMNS[-3:], (moved.tau, *moved.interval), strict=True))
+    change = dict(zip(CHANGE, (moved.tau, *moved.interval), strict=True))
     return found | agreement(scores, truth) | change
 
 
@@ -103,6 +104,18 @@ def in_order(column: pd.Series) -> pd.Series:
 def plain_name(arm: str) -> str:
     """An arm's name without the word for a short training."""
     return arm.removesuffix("-brief")
+
+
+def printed(frame: pd.DataFrame) -> pd.DataFrame:
+    """`changes` as texts, a row per arm and seed, called by what it changes; a base beside itself has no change."""
+    rows = frame.to_dict("records")
+    cells = {
+        "seed": list(frame.seed),
+        "mean accuracy (%)": [f"{row['mean']:.1f}" for row in rows],
+        "τ": [plain(row["tau"]) for row in rows],
+        "changed by": [difference(row, *CHANGE) if any(row[name] for name in CHANGE) else "" for row in rows],
+    }
+    return unbroken(pd.DataFrame(cells, index=list(frame.changed)))
 
 
 def main(folder: Path = FOLDER) -> None:
