@@ -83,13 +83,26 @@ def test_the_figure_has_a_mark_for_every_seed_of_every_change() -> None:
     assert sorted(marks) == [pytest.approx(-2), pytest.approx(-2), pytest.approx(2)]
 
 
-def test_an_arm_at_full_length_is_held_against_the_base_at_its_end() -> None:
+def test_an_arm_at_full_length_is_held_against_the_base_at_every_moment() -> None:
     fair = record("fair", 1, {3000: TRUTH, 12000: UPSIDE_DOWN})
-    study = [*BASES, fair]
-    assert brief.at_full_length(study) == [fair] and brief.at_full_length(BASES) == []
-    found = brief.changes([fair], study).set_index(["arm", "seed"])
-    assert found.loc[("fair", 1), ["tau", "change"]].tolist() == pytest.approx([-1, -2])
-    assert found.loc[("constant", 1), "change"] == 0  # at the end both seeds are right
+    found = brief.along([*BASES, fair])
+    rows = {tuple(row[:4]): tuple(row[8:]) for row in found.drop(columns="changed").itertuples(index=False)}
+    good = int((TRUTH > 90).sum())
+    assert [len(found), *found.cells] == [6, 30, 30, good, 30, 30, good]
+    assert rows["fair", 1, 192_000, 0] == pytest.approx((2, 2, 2))  # that seed of the base is upside down there
+    assert rows["fair", 1, 768_000, 0] == rows["fair", 1, 768_000, 90] == pytest.approx((-2, -2, -2))
+    assert rows["constant", 1, 192_000, 0] == pytest.approx((-2, -2, -2))
+    assert rows["constant", 1, 768_000, 90] == (0, 0, 0)  # at the end both seeds are right
+    texts = brief.printed(found)
+    assert texts["images seen"].tolist() == ["192,000", "768,000", "768,000"] * 2
+    assert texts["cells"].tolist() == ["30", "30", f"{good} above 90 %"] * 2
+
+
+def test_arms_at_full_length_must_have_scored_as_many_cells() -> None:
+    other = record("fair", 0, {12000: TRUTH}) | {"file": "fair.json"}
+    other["config"]["arm"]["cells"] = 150
+    with pytest.raises(ValueError, match=r"fair\.json"):
+        brief.along([BASES[0] | {"file": "base.json"}, other])
 
 
 def test_every_arm_of_the_study_is_called_something() -> None:
@@ -99,7 +112,7 @@ def test_every_arm_of_the_study_is_called_something() -> None:
 def test_the_committed_table_is_what_the_raw_scores_say() -> None:
     runs, study = brief.read()
     assert runs
-    for folder, some in (("brief", runs), ("validity", brief.at_full_length(study))):
-        text = brief.changes(some, study).to_csv(index=False, float_format="%.4f")
-        table = brief.FOLDER.parent / folder / "changes.csv"
-        assert table.read_text() == text, "python -m imbnas.evidence.brief writes it anew"
+    for folder, table in (("brief", brief.changes(runs, study)), ("validity", brief.along(study))):
+        text = table.to_csv(index=False, float_format="%.4f")
+        file = brief.FOLDER.parent / folder / "changes.csv"
+        assert file.read_text() == text, "python -m imbnas.evidence.brief writes it anew"

@@ -9,6 +9,7 @@ from scipy import stats
 from torch import nn
 
 from imbnas import profiles, records
+from imbnas.evidence import agreement
 from imbnas.evidence.claims import PLANNED, judge
 from imbnas.evidence.full_length import column, full_length
 from imbnas.evidence.grid import costs, leading
@@ -478,6 +479,25 @@ def test_the_first_column_of_table_2_tells_nothing() -> None:
     errors = below / (2**0.5 * (binomial_error(first["P0"]) ** 2 + seed_sd**2) ** 0.5)
     assert errors.max() < 2
     assert binomial_error(first["P0"]) == pytest.approx(0.46, abs=0.01)
+
+
+def test_strict_fairness_gains_nothing_in_the_end_and_luck_is_more_than_an_interval_over_cells() -> None:
+    moved = pd.read_csv(RESULTS / "validity" / "changes.csv").set_index(["arm", "seed", "images", "above"])
+    end, good = ({seed: moved.loc[("fair", seed, 768_000, above)] for seed in (0, 1)} for above in (0, 90))
+    assert contains_zero(end[0], "change_low", "change_high") and end[1].change_high < 0
+    assert good[0].change_low > 0 > good[1].change_high and moved.change_low["constant", 1, 768_000, 90] > 0
+    growth = agreement.growth(records.read(RESULTS / "validity", "validity")).set_index(["arm", "seed", "images"]).tau
+    assert all(growth["fair", seed, 384_000] > growth["fair", seed, 768_000] for seed in (0, 1))
+    assert all(growth["constant", seed].is_monotonic_increasing for seed in (0, 1))
+    for seed in (0, 1):
+        files = (RESULTS / "brief" / f"fair-brief-s{seed}.csv", RESULTS / "validity" / f"fair-s{seed}.csv")
+        brief, whole = (pd.read_csv(file).loss for file in files)
+        assert (brief[:4] - whole[:4]).abs().max() < 0.01 and whole[:-1].is_monotonic_decreasing  # whole epochs
+    brief = pd.read_csv(RESULTS / "brief" / "changes.csv").set_index(["arm", "seed"])
+    luck = brief.tau["fair-brief", 1] - moved.tau["fair", 1, 192_000, 0]
+    assert brief.change_low["fair-brief", 1] > 0 > moved.change["fair", 1, 192_000, 0] and luck > 0.1
+    assert all(-brief.change[f"{arm}-brief", 0] < 1.6 * luck for arm in ("rate-0.025", "no-decay"))
+    assert all(-brief.change[f"{arm}-brief", seed] > 2 * luck for arm in ("cosine", "batch-128") for seed in (0, 1))
 
 
 def test_what_moves_a_ranking_and_what_may_be_luck() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from imbnas import benchmark, profiles, records
-from imbnas.evidence.agreement import agreement, images, scores_of, truth_of
+from imbnas.evidence.agreement import GOOD, agreement, images, scores_of, truth_of
 from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.in_print import difference, plain, unbroken
 from imbnas.evidence.mixture import Record, comparable, unmixed
@@ -34,6 +34,7 @@ CHANGES = {  # what an arm changes, in words; a brief arm and one at full length
 }
 CHANGE = ["change", "change_low", "change_high"]
 COLUMNS = ["arm", "seed", "changed", "cells", "mean", "tau", "low", "high", *CHANGE]
+ALONG = ["arm", "seed", "images", "above", "changed", "cells", "tau", "low", "high", *CHANGE]
 MISSING = (
     "No record of a brief arm yet.\n"
     "`papermill book/04-super-network.ipynb run.ipynb -p arm fair-brief`\n"
@@ -44,11 +45,6 @@ MISSING = (
 def read(folder: Path = FOLDER) -> tuple[list[Record], list[Record]]:
     """The records of the brief arms, and those of the study that they stand beside."""
     return records.read(folder, "validity"), records.read(folder.parent / "validity", "validity")
-
-
-def at_full_length(study: Sequence[Record]) -> list[Record]:
-    """The records of the study's own arms, those at full length, without the base's: `changes` takes them too."""
-    return [record for record in study if record["config"]["arm"]["name"] != ARM]
 
 
 def unchanged(bases: Sequence[Record], seen: int, seed: int) -> pd.Series | None:
@@ -87,12 +83,34 @@ def changes(brief: Sequence[Record], study: Sequence[Record]) -> pd.DataFrame:
     return table.sort_values(["arm", "seed"], key=in_order, ignore_index=True)
 
 
-def row(arm: str, seed: int, scores: pd.Series, base: pd.Series, truth: str) -> dict[str, Any]:
+def along(study: Sequence[Record]) -> pd.DataFrame:
+    """How far the study's own arms, those at full length, are from the base at every moment, and at last on good cells.
+
+    One row per arm, seed, number of images and part of the cells: all that were scored, and at the end those `above`
+    `GOOD` percent alone. As in `changes` an arm is held against the base of its seed, another seed of the base against
+    seed 0.
+    """
+    rows, bases = [], [record for record in study if record["config"]["arm"]["name"] == ARM]
+    comparable(unmixed(study), "data", "cells")
+    for record in study:
+        arm, seed = record["config"]["arm"]["name"], record["config"]["seed"]
+        moments = record["results"]["moments"]
+        for moment, above in [*((moment, None) for moment in moments), (moments[-1], GOOD)]:
+            base = unchanged(bases, seen := images(record, moment), 0 if arm == ARM else seed)
+            if (arm, seed) != (ARM, 0) and base is not None:
+                found = row(arm, seed, scores_of(moment, "accuracy"), base, truth_of(record), above)
+                rows.append(found | {"images": seen, "above": int(above or 0)})
+    return pd.DataFrame(rows, columns=ALONG).sort_values(ALONG[:4], key=in_order, ignore_index=True)
+
+
+def row(
+    arm: str, seed: int, scores: pd.Series, base: pd.Series, truth: str, above: float | None = None
+) -> dict[str, Any]:
     """What is known of one arm and seed; for the base's own seed 0 the change is zero."""
-    moved = benchmark.difference(scores, base, truth)
+    moved = benchmark.difference(scores, base, truth, above=above)
     found = {"arm": arm, "seed": seed, "changed": CHANGES.get(plain_name(arm), arm), "mean": scores.mean()}
     change = dict(zip(CHANGE, (moved.tau, *moved.interval), strict=True))
-    return found | agreement(scores, truth) | change
+    return found | agreement(scores, truth, above) | change
 
 
 def in_order(column: pd.Series) -> pd.Series:
@@ -107,14 +125,16 @@ def plain_name(arm: str) -> str:
 
 
 def printed(frame: pd.DataFrame) -> pd.DataFrame:
-    """`changes` as texts, a row per arm and seed, called by what it changes; a base beside itself has no change."""
+    """`changes` or `along` as texts, called by what is changed; a base beside itself has no change."""
     rows = frame.to_dict("records")
-    cells = {
-        "seed": list(frame.seed),
-        "mean accuracy (%)": [f"{row['mean']:.1f}" for row in rows],
-        "τ": [plain(row["tau"]) for row in rows],
-        "changed by": [difference(row, *CHANGE) if any(row[name] for name in CHANGE) else "" for row in rows],
-    }
+    cells: dict[str, list] = {"seed": list(frame.seed)}
+    if "images" in frame:
+        cells["images seen"] = [f"{row['images']:,}" for row in rows]
+        cells["cells"] = [f"{row['cells']}" + f" above {row['above']:g} %" * bool(row["above"]) for row in rows]
+    if "mean" in frame:
+        cells["mean accuracy (%)"] = [f"{row['mean']:.1f}" for row in rows]
+    cells["τ"] = [plain(row["tau"]) for row in rows]
+    cells["changed by"] = [difference(row, *CHANGE) if any(row[name] for name in CHANGE) else "" for row in rows]
     return unbroken(pd.DataFrame(cells, index=list(frame.changed)))
 
 
@@ -122,7 +142,7 @@ def main(folder: Path = FOLDER) -> None:
     """Write both tables, each beside its records."""
     brief, study = read(folder)
     records.write_text(folder / "changes.csv", in_csv(changes(brief, study)))
-    records.write_text(folder.parent / "validity" / "changes.csv", in_csv(changes(at_full_length(study), study)))
+    records.write_text(folder.parent / "validity" / "changes.csv", in_csv(along(study)))
 
 
 if __name__ == "__main__":
