@@ -48,7 +48,7 @@ def main() -> int:
         parser.error(f"unknown {', '.join(sorted(unknown))}; expected {', '.join(quantities.ALL)}")
     torch.set_num_threads(1)
     if not has_bfloat16():
-        print("this processor cannot multiply bfloat16; the gates are for one that can", file=sys.stderr)
+        print("this processor cannot multiply bfloat16; the gates are for one that can")
     print(f"{'quantity':42} {'ours':>9} {'plain':>9} {'ratio':>6}  {'range':>13}  {'gate':>5} {'goal':>5}")
     below = []
     for name in arguments.names or quantities.ALL:

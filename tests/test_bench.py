@@ -52,8 +52,10 @@ def test_speeds_leave_a_record_that_names_the_machine(monkeypatch, tmp_path):
     assert {"device", "processor", "versions"} <= set(record["cost"])
 
 
+@pytest.mark.parametrize("can", [True, False])
 @pytest.mark.parametrize(("gate", "status"), [(1.5, 0), (2.5, 1)])
-def test_a_ratio_below_its_gate_fails_and_is_named(gate, status, monkeypatch, capsys):
+def test_a_ratio_below_its_gate_fails_and_is_named(gate, status, can, monkeypatch, capsys):
+    monkeypatch.setattr(__main__, "has_bfloat16", lambda: can)
     seconds = {"plain": 2.0, "ours": 1.0}
     monkeypatch.setattr(quantities, "ALL", {"it": quantities.Quantity("it", gate, 3.0, lambda: ("plain", "ours"))})
     monkeypatch.setattr(__main__, "measure", lambda *_: (*seconds.values(), [2.0]))
@@ -61,4 +63,5 @@ def test_a_ratio_below_its_gate_fails_and_is_named(gate, status, monkeypatch, ca
     assert __main__.main() == status
     said = capsys.readouterr()
     assert said.err == ("below its gate: it\n" if status else "")
-    assert said.out.splitlines()[1].split() == f"it 1000.0 ms 2000.0 ms 2.00 2.00..2.00 {gate} 3.0".split()
+    assert ("this processor cannot multiply bfloat16" in said.out) is not can
+    assert said.out.splitlines()[-1].split() == f"it 1000.0 ms 2000.0 ms 2.00 2.00..2.00 {gate} 3.0".split()
