@@ -731,3 +731,11 @@ def test_a_super_network_of_the_papers_length_ranks_the_brief_paths() -> None:
     images = [record["cost"]["images"] for stage in ("search", "supernet") for record in full_length(RESULTS).of(stage)]
     assert round(max(images) / min(filter(None, images)), 1) == 4.2  # P3's are a quarter of P0's
     assert contains_zero(table.loc["balance", "P0"], "over_size_low", "over_size_high")
+
+
+def test_what_a_processor_without_bfloat16_costs() -> None:
+    """Paths of one target, each trained by as many steps: two to three times as long, say README and page 15."""
+    runs = pd.read_csv(RESULTS / "benchmark" / "longtailed.csv").query("space == 'cell3-c16-n1'")
+    runs = runs[(runs.target == "step-0.01") & runs.device.str.startswith("x86_64 CPU, 1 threads")]
+    means = runs.groupby(runs.device.str.contains("without bfloat16")).seconds.mean()
+    assert 2 < means[True] / means[False] < 3
