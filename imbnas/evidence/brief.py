@@ -88,7 +88,8 @@ def along(study: Sequence[Record]) -> pd.DataFrame:
 
     One row per arm, seed, number of images and part of the cells: all that were scored, and at the end those `above`
     `GOOD` percent alone. As in `changes` an arm is held against the base of its seed, another seed of the base against
-    seed 0.
+    seed 0; a moment at which that base was not scored has no row. ValueError, with the names of both files, where
+    records do not go together (`imbnas.evidence.mixture`).
     """
     rows, bases = [], [record for record in study if record["config"]["arm"]["name"] == ARM]
     comparable(unmixed(study), "data", "cells")
