@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +27,7 @@ from imbnas.training.owner import check_owner, digest, layout, spelled, told
 from imbnas.training.recipe import Recipe
 from imbnas.training.steps import MakeStep, PlainStep, Step, sgd
 
+Result = TypeVar("Result")
 GENTLER = "lower the learning rate or clip the gradient; with another recipe the training begins anew"
 
 
@@ -81,6 +82,13 @@ class Training:
         """Add the seconds since the last look to the log."""
         now = time.monotonic()
         self.log.seconds, self.clock = self.log.seconds + now - self.clock, now
+
+    def beside(self, look: Callable[[], Result]) -> Result:
+        """What `look` returns; what is looked at beside the training is no part of its time."""
+        self.take_time()
+        found = look()
+        self.resume_clock()
+        return found
 
     @property
     def owner(self) -> dict[str, str]:
@@ -164,18 +172,11 @@ def fit(
     ValueError for labels or class weights of other classes than the network's, parameters that are not its own, another
     precision than its own, and another's checkpoint; `NotFinite` and `Unfinished` as they say.
     """
-    check_classes(model, batches.labels, weights)
-    check_precision(model, precision)
-    parameters = list(model.parameters()) if parameters is None else parameters
-    check_parameters(model, parameters)
-    chosen = {id(parameter) for parameter in parameters}
-    names = {p: name for name, p in model.named_parameters() if id(p) in chosen}
-    device, per_epoch = batches.labels.device, batches.steps_per_epoch
-    weights = None if weights is None else weights.to(device)  # once: a copy in every step would wait every time
-    deferred, total = recipe.deferred(weights, per_epoch), recipe.total_steps(per_epoch)
-    run = Training(model, sgd(parameters, recipe), names, batches, generators or {}, recipe, deferred, precision)
+    run = begun(model, batches, recipe, weights, parameters, generators or {}, precision)
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint)
+    per_epoch = batches.steps_per_epoch
+    total, on_cpu = recipe.total_steps(per_epoch), batches.labels.device.type == "cpu"
     one_step = step(forward, run.optimizer, recipe, precision)
     moments = Moments(total, per_epoch, None if checkpoint is None else checkpoint_seconds, deadline)
     run.resume_clock()
@@ -184,17 +185,12 @@ def fit(
         rate = recipe.rate_at(run.step, per_epoch)
         pending.append(Outcome(*take_step(run, one_step, rate), describe()))
         if on_step is not None:
-            run.take_time()
-            on_step(run.step)
-            run.resume_clock()  # what is looked at beside the training is no part of its time
+            run.beside(lambda: on_step(run.step))
         now = moments.after(run.step)
-        if now.ends_epoch or now.save or now.over or device.type == "cpu":
+        if now.ends_epoch or now.save or now.over or on_cpu:
             collect(run, pending)
         if now.ends_epoch:
-            run.take_time()
-            more = {} if on_epoch is None else on_epoch()
-            run.resume_clock()
-            close_epoch(run, total, report, more)
+            close_epoch(run, total, report, {} if on_epoch is None else run.beside(on_epoch))
         if now.save or now.last:
             refuse_overflow(run)
         if now.save:
@@ -203,6 +199,28 @@ def fit(
         if now.over:
             raise Unfinished(f"stopped after {run.step} of {total} steps")
     return run.log
+
+
+def begun(
+    model: nn.Module,
+    batches: Batches,
+    recipe: Recipe,
+    weights: Float[Tensor, " classes"] | None,
+    parameters: list[nn.Parameter] | None,
+    generators: Mapping[str, torch.Generator],
+    precision: str,
+) -> Training:
+    """A training before its first step; what does not belong together is refused, as `fit` says."""
+    check_classes(model, batches.labels, weights)
+    check_precision(model, precision)
+    parameters = list(model.parameters()) if parameters is None else parameters
+    check_parameters(model, parameters)
+    chosen = {id(parameter) for parameter in parameters}
+    names = {p: name for name, p in model.named_parameters() if id(p) in chosen}
+    # once: a copy in every step would wait every time
+    weights = None if weights is None else weights.to(batches.labels.device)
+    deferred = recipe.deferred(weights, batches.steps_per_epoch)
+    return Training(model, sgd(parameters, recipe), names, batches, generators, recipe, deferred, precision)
 
 
 class Outcome(NamedTuple):
