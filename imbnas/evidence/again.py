@@ -2,16 +2,14 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from imbnas.evidence.mixture import Seen
 from imbnas.evidence.table2 import retrainings
 from imbnas.names import PROCEDURES
-from imbnas.statistics.intervals import pooled_sd
+from imbnas.statistics.intervals import pooled_sd, welch
 
 NAMED = "named-drw"  # how the stage calls a retraining of a winner's architecture by the recipe of the table
 COLUMNS = ["first", "second", "target", "in_table", "seeds", "again", "low", "high", "p", "seed_sd"]
@@ -61,8 +59,6 @@ def further(found: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], dict[in
 
 def apart(first: list[float], second: list[float]) -> dict[str, float]:
     """The difference of two means, its interval and p by Welch's t, and the SD within."""
-    test = stats.ttest_ind(first, second, equal_var=False)
-    low, high = test.confidence_interval()
-    gap = fmean(first) - fmean(second)
-    told = {"seeds": min(len(first), len(second)), "again": gap, "low": low, "high": high, "p": test.pvalue}
+    test = welch(first, second)
+    told = {"seeds": min(len(first), len(second)), "again": test.pop("difference"), **test}
     return told | {"seed_sd": pooled_sd([first, second])[0]}

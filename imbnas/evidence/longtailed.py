@@ -6,12 +6,13 @@
 the grid that the book shows: `ranking.csv` how well each procedure ranks, `differences.csv` one against another, both
 as `…-allowed.csv` among the paths that a search may choose and as `…-good.csv` among those that do well on balance;
 `repeatability.csv` how alike two super-networks rank, `spread.csv` whether scores differ by more than chance,
-`crossed.csv` scores taken on another target, `premise.csv` one target against another, `predicting.csv` balanced
+`crossed.csv` scores taken on another target, `loss-to-the-tail.csv` and `without-score-noise.csv` what a low rank
+correlation comes from, `premise.csv` one target against another, `predicting.csv` balanced
 accuracy as a score, among all paths and among few, `ceiling.csv` what the noise of the seed leaves, `tail-and-seed.csv`
 whether the tail reorders paths more than that, `without-noise.csv` how two targets agree once that noise is taken out,
 `gaps.csv` the retrained winners of Table 2 one against another, over seeds, `winners-apart.csv` in each seed, beside
-chance, `winners-again.csv` those with further seeds, `full-length.csv` how scores at the paper's own length rank these
-paths.
+chance, `winners-over-random.csv` against paths drawn blindly, `winners-again.csv` those with further seeds,
+`full-length.csv` how scores at the paper's own length rank these paths.
 `domain.csv` is of the one-cell space: its cells, retrained, beside what is published of them; `tail-and-domain.csv`
 which of the two, a tail or other images, changes their order more.
 """
@@ -27,6 +28,7 @@ import pandas as pd
 from imbnas import profiles, records
 from imbnas.benchmark import LONGTAILED, longtailed
 from imbnas.evidence.again import winners_again
+from imbnas.evidence.causes import loss_to_the_tail, without_score_noise
 from imbnas.evidence.ceiling import ceiling
 from imbnas.evidence.domain import SPACE, domain, tail_and_domain
 from imbnas.evidence.files import in_csv, refuse_arguments
@@ -38,7 +40,7 @@ from imbnas.evidence.quality import crossed, differences, quality, repeatability
 from imbnas.evidence.repeated import without_noise
 from imbnas.evidence.spread import retrained_spread, scores_spread
 from imbnas.evidence.table2 import paired_differences, retrainings
-from imbnas.evidence.winners import winners_apart
+from imbnas.evidence.winners import over_random, winners_apart
 from imbnas.names import PROCEDURES
 
 RESULTS = profiles.ROOT / "results"
@@ -149,6 +151,8 @@ CONCLUSIONS: dict[str, Callable[[Given], pd.DataFrame]] = {
     "repeatability.csv": lambda given: repeatability(given.found),
     "spread.csv": lambda given: scores_spread(given.found),
     "crossed.csv": lambda given: crossed(given.found),
+    "loss-to-the-tail.csv": lambda given: loss_to_the_tail(given.found),
+    "without-score-noise.csv": lambda given: without_score_noise(given.found),
     "premise.csv": lambda given: premise(given.paths),
     "predicting.csv": lambda given: predicting(given.found),
     "ceiling.csv": lambda given: ceilings(given.found),
@@ -156,6 +160,7 @@ CONCLUSIONS: dict[str, Callable[[Given], pd.DataFrame]] = {
     "without-noise.csv": lambda given: without_noise(given.paths),
     "gaps.csv": lambda given: winners_gaps(given.winners),
     "winners-apart.csv": lambda given: winners_apart(given.winners),
+    "winners-over-random.csv": lambda given: over_random(given.winners, given.cap),
     "winners-again.csv": lambda given: winners_again(given.winners),
     "full-length.csv": lambda given: ranked_across(given.longer, given.found),
     "domain.csv": lambda given: domain(given.cells),

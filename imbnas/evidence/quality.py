@@ -26,7 +26,7 @@ from imbnas.evidence.paths import (
 )
 from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.statistics.correlation import partial_tau
-from imbnas.statistics.intervals import holm
+from imbnas.statistics.intervals import holm, t_interval
 from imbnas.statistics.regret import expected_regret
 
 T = TypeVar("T")
@@ -91,6 +91,8 @@ def differences(
     The same paths are drawn for both, and a procedure is paired with the other of its own seed; several seeds have
     a row of their "mean" too. `p` is the two-sided probability of the bootstrap; `corrected` is p after Holm's
     correction for all pairs of the target, each counted once, by its mean where it has one. `cap`: see `quality`.
+    All of this is for the super-networks that there are. `networks_low` and `networks_high` of a mean bound it over
+    super-networks instead, for these paths: Student's 95 % interval of the seeds' differences in tau.
     """
     rows = []
     for target, (truth, rankings) in retrained_and_scored(found).items():
@@ -102,7 +104,20 @@ def differences(
                 row = {"target": target, "first": first, "second": second, "seed": seed, "paths": len(truth)}
                 rows.append(row | (compared(chosen, truth, cost, repeats) if enough(truth) else {}))
     frame = pd.DataFrame(rows, columns=["target", "first", "second", "seed", "paths", *FIGURES, "p"])
-    return frame.assign(corrected=over_seeds(frame).groupby("target").p.transform(holm))
+    frame["corrected"] = over_seeds(frame).groupby("target").p.transform(holm)
+    return frame.assign(**over_networks(frame))
+
+
+def over_networks(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """Student's 95 % bounds of every row of a mean, from the differences of its seeds; NaN in other rows.
+
+    frame: columns target, first, second, seed and tau, the row of a mean after those of its seeds.
+    """
+    bounds = pd.DataFrame(np.nan, frame.index, ["networks_low", "networks_high"])
+    for _, rows in frame.groupby(["target", "first", "second"], sort=False):
+        if rows.seed.iloc[-1] == MEAN:
+            bounds.loc[rows.index[-1]] = t_interval(rows.tau.iloc[:-1])
+    return dict(bounds)
 
 
 def crossed(found: Iterable[Record], repeats: int = REPEATS) -> pd.DataFrame:
@@ -204,9 +219,16 @@ def compared(
 
     `p` is of the draws that have a difference: in others all paths tie. NaN without any.
     """
-    first, second = (mean_taus(rankings, truth, cost, repeats) for rankings in zip(*pairs, strict=True))
-    drawn = {name: first[name] - second[name] for name in first}
+    drawn = mean_gaps(pairs, truth, cost, repeats)
     return summary(drawn) | {"p": two_sided(drawn["tau"][1:])}
+
+
+def mean_gaps(
+    pairs: Sequence[tuple[pd.Series, pd.Series]], truth: pd.Series, cost: pd.Series, repeats: int
+) -> dict[str, Float[np.ndarray, " draws"]]:
+    """`mean_taus` of the first rankings minus those of the second, on the same draws of paths."""
+    first, second = (mean_taus(rankings, truth, cost, repeats) for rankings in zip(*pairs, strict=True))
+    return {name: first[name] - second[name] for name in first}
 
 
 def two_sided(gaps: Float[np.ndarray, " draws"]) -> float:

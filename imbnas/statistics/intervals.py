@@ -30,6 +30,15 @@ def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float
     return float(values.mean() - half), float(values.mean() + half)
 
 
+def welch(first: Iterable[float], second: Iterable[float]) -> dict[str, float]:
+    """The `difference` of two means, `low` and `high` of its 95 % interval, and `p`, two-sided, by Welch's t."""
+    first, second = (np.asarray(list(values), dtype=float) for values in (first, second))
+    test = stats.ttest_ind(first, second, equal_var=False)
+    low, high = test.confidence_interval()
+    gap = first.mean() - second.mean()
+    return {"difference": float(gap), "low": float(low), "high": float(high), "p": float(test.pvalue)}
+
+
 def probability_positive(values: Iterable[float]) -> float:
     """The one-sided confidence that the mean behind `values` is above zero, by Student's t; NaN for fewer than two.
 
