@@ -12,11 +12,11 @@ ANY_TARGET = r"balance|natural|(?:exp|step)-(?:0\.\d+|\d(?:\.\d+)?e-\d+|1)"
 PROCEDURES = ("P0", "P1", "P2", "P3")  # the paper's
 BASELINES = ("resnet32-ce", "resnet32-drw")
 BESIDE = {  # what Table 2 is held against
-    "control": "control: P0's backbone, a classifier per path",
-    "P1-random": "P1 without evolution: as many random paths",
-    "largest": "no search: the largest allowed path",
-    "resnet32-ce": "ResNet-32, cross-entropy",
-    "resnet32-drw": "ResNet-32, deferred re-weighting",
+    "control": "control",
+    "P1-random": "random paths, P1's score",
+    "largest": "largest allowed path",
+    "resnet32-ce": "ResNet-32, plain",
+    "resnet32-drw": "ResNet-32, late weights",
 }
 ROWS = (*PROCEDURES, *BESIDE)
 COMPARED = ("control", "P1-random")  # further searches

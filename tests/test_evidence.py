@@ -148,7 +148,8 @@ class TestTable:
         found.append(record("largest"))
         table = by_group(retrainings([*found, record("P1", "balance", accuracy=90.0)], ROWS), "exp-0.01")
         assert list(table.index) == ["P1", BESIDE["largest"]]
-        assert list(table.columns) == ["accuracy", "many", "medium", "head", "middle", "tail"]
+        assert list(table.columns) == ["accuracy", "many", "medium", "head", "middle", "tail", "seeds"]
+        assert table.seeds.tolist() == [3, 1]
         assert table.loc["P1"].tolist() == [33.0, 60.0, 40.0, 50.0, 30.0, 5.0]
 
     def test_csv_of_a_folder(self, tmp_path: Path) -> None:

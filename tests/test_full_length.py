@@ -28,7 +28,7 @@ def test_a_column_has_means_over_seeds_beside_the_papers_number() -> None:
              retrained("P0", 43.0, seed=1, path="3", macs=5e6), retrained("resnet32-ce", 38.0),
              retrained("P1", 40.0, target="balance", path="2", macs=4e6)]  # fmt: skip
     table = column([*found, scores_record("P0", UP)], "exp-0.01")
-    assert list(table.index) == ["P0", "P3", "ResNet-32, cross-entropy"]
+    assert list(table.index) == ["P0", "P3", "ResNet-32, plain"]
     assert list(table.accuracy) == [42.5, 44.0, 38.0] and list(table.seeds) == [2, 1, 1]
     assert list(table.paper[:2]) == [41.18, 42.32] and table.paper.isna().iloc[2]
     assert list(table["multiply-adds"][:2]) == [4.5, 2.0] and table["multiply-adds"].isna().iloc[2]

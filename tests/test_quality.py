@@ -106,7 +106,7 @@ def test_winners_among_paths_that_nobody_chose_by_hand() -> None:
     found = among_random(runs, winners, cap)
     assert found.better.tolist() == [1, 0] and (found.paths == 10).all()
     assert found["mean"].tolist() == pytest.approx([24.5, 24.5]) and found.sd[0] == pytest.approx(3.0277, abs=1e-4)
-    assert "1 than P0's, none than P1's" in among_random_in_words(found)
+    assert "over its seeds: P0 1, P1 none." in among_random_in_words(found)
     assert among_random(runs, winners, cap - 6).empty and "GOALS=ranking" in among_random_in_words(found.iloc[:0])
 
 

@@ -60,9 +60,10 @@ def test_too_few_paths_have_no_figure() -> None:
 
 def test_every_question_is_asked_of_what_was_measured() -> None:
     found = [*paths(UP), scores_record("P0", DOWN), scores_record("P1", UP), scores_record("P3", MIXED)]
-    printed = differences_in_print(differences(found)).set_index("question")
+    printed = differences_in_print(differences(found)).set_index("asked")
     asked = ["P1 − P0", "P3 − P0", "P3 − P1", "P1 − multiply-adds", "P0 − multiply-adds", "P3 − multiply-adds"]
-    assert [question.split(":")[0] for question in printed.index] == asked
+    assert [pair.replace("\u00a0", " ") for pair in printed.index] == asked
+    assert printed.question.iloc[0] == QUESTIONS["P1", "P0"]
     first = printed.iloc[0]
     assert (first.target, first.better, first["τ"], first.p) == (
         "exp-0.01",

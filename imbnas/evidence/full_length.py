@@ -22,6 +22,7 @@ COLUMNS = [
     "seed",
     "paths",
     *(f"{name}{end}" for name in TAUS for end in ("", "_low", "_high")),
+    *(f"{name}_p" for name in TAUS[1:]),
 ]
 
 
@@ -52,7 +53,7 @@ def ranked_across(longer: Iterable[Record], shorter: Iterable[Record], repeats: 
     One row per target and procedure that both have scored with the same seed. Columns: paths, `tau` of the longer
     one's scores to the brief accuracies, and on the same draws of paths what it is more than another's: `gain`
     over the shorter one's scores, `over_size` over multiply-adds, `over_p0` over the longer one's P0; each
-    with its 95 % interval, `…_low` and `…_high`.
+    with its 95 % interval, `…_low` and `…_high`, each gap with its bootstrap p, `…_p`, uncorrected.
     """
     scores, rows = scores_of(longer, Seen()), []
     for target, (truth, rankings) in retrained_and_scored(shorter).items():
@@ -66,7 +67,8 @@ def ranked_across(longer: Iterable[Record], shorter: Iterable[Record], repeats: 
             others = {"gain": brief, "over_size": cost, "over_p0": scores.get(key("P0", target, seed))}
             for name, other in others.items():
                 if other is not None and other is not long:
-                    row |= bounds(name, compared([(long, other)], truth, cost, repeats))
+                    gap = compared([(long, other)], truth, cost, repeats)
+                    row |= bounds(name, gap) | {f"{name}_p": gap["p"]}
             rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -163,8 +163,9 @@ def beside(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def by_group(runs: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Mean accuracy over seeds of each group of classes on one target: a row per procedure or comparison, by name."""
-    rows = runs[runs.target == target].groupby("procedure")[["accuracy", *GROUPS]].mean()
+    """Mean accuracy of each group of classes on one target, and its seeds: a row per procedure or comparison."""
+    of = runs[runs.target == target].groupby("procedure")
+    rows = of[["accuracy", *GROUPS]].mean().assign(seeds=of.size())
     rows = rows.loc[[name for name in ROWS if name in rows.index]].dropna(axis=1, how="all")
     return rows.rename(index=BESIDE).rename_axis(None)
 

@@ -41,15 +41,17 @@ QUESTIONS = {  # what a difference between two rankings asks
 def differences_in_print(frame: pd.DataFrame) -> pd.DataFrame:
     """`quality.differences` as texts, a row per question in the order of `QUESTIONS`, and target.
 
-    "τ" is the first's minus the second's; "size out" the same with the multiply-adds partialled out; "p" is corrected
-    for all questions of the target. "better" says which of the two ranks better, as `answer` has it.
+    "asked": the pair, as "P1 − P0". "better" says which of the two ranks better, as `answer` has it; "p" is corrected
+    for all questions of the target. "τ" is the first's minus the second's; "size out" the same with the multiply-adds
+    partialled out.
     """
-    columns, rows = ["question", "target", "better", "τ", "size out", "p"], []
+    columns, rows = ["asked", "question", "target", "better", "p", "τ", "size out"], []
     for (first, second), question in QUESTIONS.items():
         asked = frame[(frame["first"] == first) & (frame.second == second)]
         for row in asked.to_dict("records"):
             cells = dict.fromkeys(columns, "")
-            cells |= {"question": f"{first} − {second}: {question}", "target": row["target"], "better": answer(row)}
+            cells |= {"asked": f"{first}\u00a0−\u00a0{second}", "question": question}
+            cells |= {"target": row["target"], "better": answer(row)}
             if not math.isnan(row["tau"]):
                 cells["τ"] = difference(row, "tau", "low", "high")
                 cells["size out"] = difference(row, "partial", "partial_low", "partial_high")
@@ -76,11 +78,11 @@ def among_random_in_words(frame: pd.DataFrame) -> str:
     sentences = []
     for target, rows in frame.groupby("target", sort=False):
         first = rows.iloc[0]
-        better = ", ".join(f"{row.better or 'none'} than {row.procedure}'s" for row in rows.itertuples())
+        better = ", ".join(f"{row.procedure} {row.better or 'none'}" for row in rows.itertuples())
         sentences.append(
             f"On {target} the {first['paths']} allowed paths of the fixed set, which nobody chose, reach "
-            f"{first['mean']:.1f} % on average, with a standard deviation of {first['sd']:.1f} points. Of their "
-            f"accuracies so many are better than a winner's: {better}."
+            f"{first['mean']:.1f} % on average, with a standard deviation of {first['sd']:.1f} points. So many of them "
+            f"are better than a procedure's winner is on average over its seeds: {better}."
         )
     return "\n\n".join(sentences) or f"Too few paths that nobody chose are retrained yet: {HOW}."
 
