@@ -49,7 +49,16 @@ def test_every_order_is_held_against_every_target() -> None:
     assert table.regret["balance", "exp-0.01", "overall"] == pytest.approx(all_of_it)
     assert len(table) == 1 + 2 * 2 * 4 + 4 and (table.cells == 12).all()
     shown = domain_in_print(table.reset_index())
-    assert shown.columns.tolist() == ["order of", "held against", "cells", "τ", "head", "middle", "tail", "regret"]
+    assert shown.columns.tolist() == [
+        "order of",
+        "held against",
+        "cells",
+        "τ",
+        "head",
+        "middle",
+        "tail",
+        "regret of the first",
+    ]
     assert shown["order of"].tolist() == ["CIFAR-10, published"] * 3 + ["CIFAR-100, published"] * 2 + ["balance"]
 
 

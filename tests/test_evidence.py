@@ -150,7 +150,7 @@ class TestTable:
         assert list(table.index) == ["P1", BESIDE["largest"]]
         assert list(table.columns) == ["accuracy", "many", "medium", "head", "middle", "tail", "seeds"]
         assert table.seeds.tolist() == [3, 1]
-        assert table.loc["P1"].tolist() == [33.0, 60.0, 40.0, 50.0, 30.0, 5.0]
+        assert table.loc["P1"].tolist() == [33.0, 60.0, 40.0, 50.0, 30.0, 5.0, 3.0]
 
     def test_csv_of_a_folder(self, tmp_path: Path) -> None:
         for p in ("P0", "P1"):

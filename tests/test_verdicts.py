@@ -132,26 +132,29 @@ class TestSignalGate:
         """Mean 46.5: the error is sqrt(46.5 * 53.5 / 2500) = 0.9975, the spread 3 * sqrt(13), the ratio 10.84."""
         words = gate_in_words([gate_record(FAR, FAR)])
         assert words.startswith("The signal gate on exp-0.01, seed 0, passes, as far as it has been run: two P1 ")
-        assert "12 paths alike with τ = 1.00 [1.00, 1.00] (asked: 0.5)" in words and "spread by 10.84 [" in words
-        assert "retrained paths by an unknown figure (asked: 2)" in words and "resolvable" not in words
+        assert "12 paths with τ 1.00 [1.00, 1.00] (0.5 is asked)" in words and "images, by 10.84 [" in words
+        assert "between seeds, by an unknown figure (2 is asked)" in words and "resolvable" not in words
         # chi-square of 5 degrees: 0.831 and 12.83; 3.0277 / (0.7071 * sqrt(5 / 0.831)) = 1.75, and so on
         again = [path_record(number, number + 1.0, seed=1) for number in range(5)]
         whole = gate_in_words([gate_record(FAR, FAR), *paths(UP), *again])
-        assert "seed 0, passes, by its estimates only:" in whole and "retrained paths by 4.28 [1.75, 6.86]" in whole
+        assert (
+            "seed 0, passes, by its estimates only (an interval" in whole
+            and "between seeds, by 4.28 [1.75, 6.86]" in whole
+        )
 
     def test_where_it_fails_nothing_is_resolvable(self) -> None:
         near = [50.0 + number / 100 for number in range(12)]
         for first, second in ((FAR, FAR[::-1]), (near, near), ([50.0] * 12, [50.0] * 12)):
             words = gate_in_words([gate_record(first, second)])
             assert words.startswith("**Not resolvable at this size:** the signal gate on exp-0.01, seed 0, fails: ")
-        assert "alike with τ = an unknown figure" in words
+        assert "12 paths with τ an unknown figure" in words
         noisy = [path_record(number, number + 4.0, seed=1) for number in range(5)]
         assert "Not resolvable" in gate_in_words([gate_record(FAR, FAR), *paths(UP), *noisy])  # by the third part alone
 
     def test_a_failure_that_other_paths_might_undo_says_so(self) -> None:
         middle = [48.2, 48.3, 48.4, 48.5, 48.6, 48.7, 50.0, 50.1, 50.2, 50.3, 53.0, 53.5]
         words = gate_in_words([gate_record(middle, middle)])
-        assert "seed 0, fails, by its estimates only: " in words
+        assert "seed 0, fails, by its estimates only (an interval reaches to the other side): " in words
 
     def test_without_a_record_the_line_runs_it(self) -> None:
         assert "`make grid GOALS=gate PROFILE=laptop` runs it" in gate_in_words([])

@@ -152,11 +152,11 @@ def one_gate_in_words(gate: Mapping[str, Any], found: Sequence[Mapping[str, Any]
     told, config, drawn = gate["results"], gate["config"], bounds(gate)
     third = retrained_spread(found, config["target"])
     parts = [
-        (f"two P1 classifiers rank {len(told['paths'])} paths alike with τ =", told["tau_between_seeds"],
+        (f"two P1 classifiers agree on {len(told['paths'])} paths with τ", told["tau_between_seeds"],
          drawn["tau_low"], drawn["tau_high"], ENOUGH_AGREEMENT, told["rankings_agree"]),
-        ("in errors of counting images the first one's scores spread by", drawn["ratio"],
+        ("the first one's scores spread, in errors of counting images, by", drawn["ratio"],
          drawn["ratio_low"], drawn["ratio_high"], ENOUGH_SPREAD, told["paths_differ"]),
-        ("and in SDs between seeds retrained paths by", third["ratio"],
+        ("and retrained paths, in standard deviations between seeds, by", third["ratio"],
          third["least"], third["most"], ENOUGH_SPREAD, third["retrained_differ"]),
     ]  # fmt: skip
     told = "; ".join(f"{what} {part_in_words(*figures)}" for what, *figures, _ in parts)
@@ -168,15 +168,15 @@ def one_gate_in_words(gate: Mapping[str, Any], found: Sequence[Mapping[str, Any]
     else:
         sure = any(high is None or high < enough for passed, _, high, enough in run if not passed)
         verdict = f"**Not resolvable at this size:** {where}, fails"
-    return f"{verdict}{'' if sure else ', by its estimates only'}: {told}."
+    return f"{verdict}{'' if sure else ', by its estimates only (an interval reaches to the other side)'}: {told}."
 
 
 def part_in_words(value: float | None, low: float | None, high: float | None, enough: float) -> str:
     """A figure of the gate with its interval and what is asked for."""
     if value is None:
-        return f"an unknown figure (asked: {enough:g})"
+        return f"an unknown figure ({enough:g} is asked)"
     bracket = "" if low is None else f" [{plain(low)}, {plain(high)}]"
-    return f"{plain(value)}{bracket} (asked: {enough:g})"
+    return f"{plain(value)}{bracket} ({enough:g} is asked)"
 
 
 def ceiling_in_words(found: Mapping[str, Any]) -> str:
@@ -218,9 +218,9 @@ def pair_in_words(row: Mapping[str, Any]) -> str:
 def domain_in_print(frame: pd.DataFrame) -> pd.DataFrame:
     """`domain.domain` as texts, a row per order and what it is held against: τ with its interval, by part, and regret.
 
-    Thirds of the classes have no interval here; the frame has them.
+    The regret is that of the order's first, in points. Thirds of the classes have no interval here; the frame has them.
     """
-    columns = ["order of", "held against", "cells", "τ", "head", "middle", "tail", "regret"]
+    columns = ["order of", "held against", "cells", "τ", "head", "middle", "tail", "regret of the first"]
     rows = []
     for (first, second), parts in frame.groupby(["first", "second"], sort=False):
         whole, thirds = parts.iloc[0], parts.iloc[1:]
@@ -229,6 +229,6 @@ def domain_in_print(frame: pd.DataFrame) -> pd.DataFrame:
         if not math.isnan(whole.tau):
             cells["τ"] = figure(whole.to_dict(), "tau", "low", "high")
             cells |= dict(zip(thirds.part, thirds.tau.map(plain), strict=True))
-            cells["regret"] = f"{whole.regret:.1f}"
+            cells["regret of the first"] = f"{whole.regret:.1f}"
         rows.append(cells)
     return unbroken(pd.DataFrame(rows, columns=columns))

@@ -31,7 +31,7 @@ def levels(runs: pd.DataFrame, profile: str) -> list[Axes]:
             ax.plot(value, row + 0.16, PROCEDURE_MARKERS[procedure], color=QUIET, markerfacecolor="white")
             ours = runs.accuracy[(runs.procedure == procedure) & (runs.target == target)]
             mean_and_seeds(ax, ours, row - 0.16, PROCEDURE_COLOURS[procedure], PROCEDURE_MARKERS[procedure])
-            shown += [value - half, value + half, *ours]
+            shown += [value - half, value + half, *ours, *(t_interval(ours) if len(ours) > 2 else ())]
             if len(ours) == 1:
                 half, value = NORMAL * binomial_error(ours.iloc[0]), ours.iloc[0]
                 ends = [value - half, value + half]
@@ -59,7 +59,7 @@ def mean_and_seeds(ax: Axes, values: pd.Series, row: float, colour: str, marker:
 
 
 def around(values: Sequence[float]) -> tuple[float, float]:
-    """Limits of an axis that holds these values; a wider interval, as two seeds have it, runs out of the figure."""
+    """Limits of an axis that holds these values; the interval of two seeds is wider and runs out of the figure."""
     low, high = min(values), max(values)
     return low - 0.08 * (high - low), high + 0.08 * (high - low)
 
