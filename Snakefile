@@ -235,7 +235,7 @@ rule signal_gate:
     output: f"{RECORDS}/gate-{{target}}-s{{seed}}.json"
     params:
         settings=settings("scoring", "p1", data=[DATA]),
-        code=code("gate", "scoring", "search", "adapt"),
+        code=code("gate", "scoring", "supernet", "adapt"),
         nb=CHAPTER["gate"],
     log: nb=f"{RUNS}/gate-{{target}}-s{{seed}}.ipynb", text=f"{RUNS}/gate-{{target}}-s{{seed}}.txt"
     resources: gpu=1

@@ -16,7 +16,7 @@ def page() -> str:
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        ("data", ["class_counts", "load", "split"]),
+        ("data", ["class_counts", "from_arrays", "load", "split"]),
         ("names", ["parse_target"]),
         ("losses", ["class_weights"]),
         ("space", ["CellSpace", "MacroSpace"]),

@@ -25,7 +25,7 @@ from imbnas.benchmark import (
     ranking,
     stratified,
 )
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, estimate, percentiles, whole_and_draws
 from tests.untyped import untyped
 
 ALL_SKIP = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
@@ -277,6 +277,14 @@ def test_an_interval_needs_nearly_all_of_its_draws() -> None:
     assert np.isnan(percentiles(np.full(3, np.nan))).all()
     with pytest.raises(ValueError, match="0 bootstrap values; expected at least one"):
         percentiles(np.array([]))
+
+
+def test_an_estimate_is_of_all_rows_and_its_interval_of_the_draws() -> None:
+    values = np.arange(12.0) ** 2
+    draws = whole_and_draws(12, 200)
+    assert draws.shape == (201, 12) and draws[0].tolist() == list(range(12))
+    means = values[bootstrap_draws(12, 200)].mean(axis=1)
+    assert estimate(values[draws].mean(axis=1)) == (values.mean(), *percentiles(means))
 
 
 def test_draws_of_nothing_are_refused() -> None:

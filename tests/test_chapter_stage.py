@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from imbnas import stages
 from imbnas.stages import chapter
-from imbnas.stages.chapter import batch, on_frozen_backbone, runs, stand_alone, study, unadapted
+from imbnas.stages.chapter import batch, on_frozen_backbone, refuse_misspelt, runs, stand_alone, study, unadapted
 from imbnas.training import Unfinished
 
 GIVEN = {"profile": "smoke", "target": "exp-0.01", "seed": 0, "max_seconds": None, "In": [], "_": 3}
@@ -207,10 +207,13 @@ stages.batch(globals(), stage, marked=marked)
 READ_ON = 'Path(marked).write_text("the reading part ran")'
 
 
-def headless(folder: Path, **parameters: Any) -> list[nbformat.NotebookNode]:
-    """The outputs of a chapter that papermill ran; an error of the chapter is left in them."""
+def headless(folder: Path, *after: str, **parameters: Any) -> list[nbformat.NotebookNode]:
+    """The outputs of a chapter that papermill ran; an error of the chapter is left in them.
+
+    after: the cells behind its parameters, by default of a chapter that can be a stage.
+    """
     source, run = folder / "chapter.ipynb", folder / "run.ipynb"
-    cells = [new_code_cell(PARAMETERS), new_code_cell(STAGE), new_code_cell(READ_ON)]
+    cells = [new_code_cell(cell) for cell in (PARAMETERS, *(after or (STAGE, READ_ON)))]
     cells[0].metadata["tags"] = ["parameters"]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), source)
@@ -248,3 +251,50 @@ def test_what_papermill_injects_is_checked_where_no_stage_runs_too(
 ) -> None:
     outputs = headless(tmp_path, marked=str(tmp_path / "mark"), **given)
     assert said in str(outputs) and not (tmp_path / "mark").exists()
+
+
+CHECK = "from imbnas import stages\nstages.refuse_misspelt(globals())"
+
+
+@pytest.mark.filterwarnings("default")  # of the notebook client's event loop
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"marked": "here"}, ""),
+        ({}, ""),
+        (
+            {"marked": "here", "tarket": "balance"},
+            "unknown parameter tarket; did you mean target? (this chapter knows ",
+        ),
+    ],
+)
+def test_a_chapter_that_is_no_stage_refuses_what_it_has_not(given: dict[str, Any], said: str, tmp_path: Path) -> None:
+    outputs = headless(tmp_path, CHECK, 'print("read on")', **given)
+    if said:
+        assert outputs[0].ename == "ValueError" and outputs[0].evalue == said + "profile, target, marked)"
+    else:
+        assert [output.text for output in outputs] == ["read on\n"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [],
+        [""],
+        ["", "a = 1"],
+        ["", "a = 1", "b = 2"],
+        ["", "not python", "more"],
+        ["", "a: int = 1", "# Parameters\na = 2"],
+    ],
+)
+def test_a_reader_may_assign_what_he_likes(cells: list[str]) -> None:
+    refuse_misspelt({"In": cells})
+    refuse_misspelt({})
+
+
+def test_every_name_that_is_injected_must_be_a_parameter() -> None:
+    cells = ["", "seed = 0\nsize, steps = 1, 2", "# Parameters\nseed = 1\nstep = 3\n", "refuse_misspelt(globals())"]
+    with pytest.raises(
+        ValueError, match=r"^unknown parameter step; did you mean steps\? \(.* knows seed, size, steps\)"
+    ):
+        refuse_misspelt({"In": cells})

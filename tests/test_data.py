@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from untyped import untyped
 
-from imbnas.data import DataError, Dataset, class_counts, load, normalise, parse_target, shot_groups, sources
+from imbnas.data import (
+    DataError,
+    Dataset,
+    class_counts,
+    from_arrays,
+    load,
+    normalise,
+    parse_target,
+    shot_groups,
+    sources,
+)
 from imbnas.data import arrays as npz
 
 CIFAR = {"cifar10": {"num_classes": 10, "per_class": 5000}, "cifar100": {"num_classes": 100, "per_class": 500}}
@@ -292,6 +302,41 @@ def test_a_faulty_npz_is_named(tmp_path, changes, words):
     path = save(tmp_path / "faulty.npz", **changes)
     with pytest.raises(DataError, match=rf"faulty\.npz.*{words}"):
         load(path)
+
+
+def test_arrays_make_a_data_set_without_a_file(tmp_path) -> None:
+    arrays = plain_arrays() | {"class_names": np.array(list("abc"))}
+    made, read = from_arrays("mine", arrays), load(save(tmp_path / "mine.npz", **arrays))
+    assert (made.name, made.class_names) == (read.name, read.class_names)
+    assert torch.equal(made.train_images, read.train_images) and torch.equal(made.test_labels, read.test_labels)
+
+
+def test_arrays_that_torch_can_not_share_are_copied() -> None:
+    """Those that may not be written, that run backwards, and whose channels come first in memory."""
+    arrays = plain_arrays()
+    images = arrays["train_images"]
+    images.setflags(write=False)
+    first = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+    for odd in (images, images[::-1][::-1], images[::-1], first):
+        made = from_arrays("mine", arrays | {"train_images": odd}).train_images
+        assert made.is_contiguous(memory_format=torch.channels_last)
+        assert np.array_equal(made.permute(0, 2, 3, 1).numpy(), odd)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"train_images": [[0]]}, "^mine: train_images is a list, but a numpy array is needed.*by np.asarray"),
+        ({"test_labels": torch.zeros(6)}, "^mine: test_labels is a Tensor, but a numpy array"),
+        ({"class_names": ("a", "b", "c")}, "^mine: class_names is a tuple, but a numpy array"),
+        ({"train_labels": np.arange(11) % 3}, "^mine: train_labels is int64.*give each image its label"),
+    ],
+)
+def test_faulty_arrays_are_named(changes, words) -> None:
+    with pytest.raises(DataError, match=words):
+        from_arrays("mine", plain_arrays() | changes)
+    with pytest.raises(DataError, match=r"^mine has no array 'test_labels' \(it has test_images, train_images"):
+        from_arrays("mine", {name: array for name, array in plain_arrays().items() if name != "test_labels"})
 
 
 def test_a_single_array_is_no_data_set(tmp_path):

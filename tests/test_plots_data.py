@@ -179,10 +179,12 @@ def test_best_and_last_epoch_of_every_draw_by_hand(tmp_path: Path) -> None:
     for target, seed, draw, best in kinds:
         config = {"procedure": "resnet32-drw", "target": target, "seed": seed, "split_seed": draw}
         results = {"best_epoch": {"test": best}, "test": {"class_mean": best - 1.5, "overall": 5.0}}
-        folder = tmp_path / "paper" / "cifar10-cifar100" / f"cell3-c32-n1-split{draw}"
+        folder = tmp_path / "paper" / "cifar10-cifar100" / f"cell3-c32-n1{f'-split{draw}' if draw else ''}"
         records.write(folder / f"retrain-{target}-s{seed}.json", "retrain", config, results, {})
     about = {"stage": "supernet", "source": "cifar10", "seed": 0}
     records.write(folder / "supernet-s0.json", "supernet", about, {}, {})  # and one that is no retraining
+    wider = folder.parent / "cell3-c32-n10"  # nor is another space, whose name begins alike
+    records.write(wider / "retrain-s0.json", "retrain", config | {"target": "exp-0.01", "seed": 0}, results, {})
     table = at_full_length(tmp_path).loc["deferred re-weighting"]
     draws = ["draw 0", "draw 1", "draw 2", "mean"]
     assert table.loc["best epoch", draws].tolist() == pytest.approx([40, 41, 44, 125 / 3])

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from imbnas import evidence
+
 LIBRARY = Path(__file__).parents[1] / "imbnas"
 
 
@@ -31,6 +33,11 @@ def arrows() -> dict[str, set[str]]:
 def test_arrows_never_close_a_circle() -> None:
     order = list(TopologicalSorter(arrows()).static_order())  # CycleError names the circle
     assert order.index("data") < order.index("training") < order.index("stages") < order.index("evidence")
+
+
+def test_the_evidence_tells_of_all_its_rooms() -> None:
+    rooms = sorted((LIBRARY / "evidence").glob("[a-z]*.py"))
+    assert [file.stem for file in rooms if f"`{file.stem}`" not in (evidence.__doc__ or "")] == []
 
 
 def test_rooms_know_nothing_of_what_is_above_them() -> None:

@@ -22,6 +22,7 @@ from imbnas.models.checks import check_classes
 from imbnas.models.precision import autocast, check_precision
 from imbnas.training import NotFinite, Unfinished, load_tensors, save_tensors, sgd
 from imbnas.training.alone import one_at_a_time
+from imbnas.training.moments import Moments
 from imbnas.training.owner import check_owner, digest, layout, spelled, told
 
 
@@ -264,26 +265,31 @@ def search(
             raise ValueError(f"warmup is {recipe.warmup} of {run.total} turns: alpha would never move; expected fewer")
         if checkpoint is not None and checkpoint.exists():
             run.load(checkpoint)
-        clock = saved = time.monotonic()
-        while not run.over:
-            run.turn()
-            now = time.monotonic()
-            run.found.seconds, clock = run.found.seconds + now - clock, now
-            expired = deadline is not None and now > deadline and not run.over
-            save = checkpoint is not None and (run.over or expired or now - saved > checkpoint_seconds)
-            if save or run.over:
-                run.refuse_overflow()
-            if save:
-                run.save(checkpoint)
-                saved = now
-            if expired:
-                raise Unfinished(f"stopped after {run.step} of {run.total} turns")
-            if report is not None and (run.step % recipe.record_every == 0 or run.over):
-                report(f"turn {run.step}/{run.total} · loss {run.found.losses[-1]:.3f}")
+        seconds = None if checkpoint is None else checkpoint_seconds
+        take_turns(run, Moments(run.total, recipe.record_every, seconds, deadline), checkpoint, report)
     finally:
         if run.dropout:
             run.dropout.close()
     return run.found
+
+
+def take_turns(run: Search, moments: Moments, checkpoint: Path | None, report: Callable[[str], None] | None) -> None:
+    """Turn after turn until the search is over; an "epoch" of `moments` is the turns from one report to the next."""
+    clock = time.monotonic()
+    while not run.over:
+        run.turn()
+        before, clock = clock, time.monotonic()
+        run.found.seconds += clock - before
+        now = moments.after(run.step, run.over)
+        if now.save or now.last:
+            run.refuse_overflow()
+        if now.save:
+            run.save(checkpoint)
+            moments.was_saved()
+        if now.over:
+            raise Unfinished(f"stopped after {run.step} of {run.total} turns")
+        if now.ends_epoch and report is not None:
+            report(f"turn {run.step}/{run.total} · loss {run.found.losses[-1]:.3f}")
 
 
 def child(generator: Generator) -> Generator:

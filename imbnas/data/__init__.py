@@ -2,7 +2,7 @@
 
 from imbnas.names import parse_target
 
-from .arrays import DataError
+from .arrays import DataError, from_arrays
 from .batches import Batches, augment, eval_batches, normalise
 from .dataset import Dataset
 from .distributions import class_counts, shot_groups
@@ -18,6 +18,7 @@ __all__ = [
     "augment",
     "class_counts",
     "eval_batches",
+    "from_arrays",
     "load",
     "normalise",
     "parse_target",

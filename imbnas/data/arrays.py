@@ -1,9 +1,11 @@
-"""Data sets as .npz files of plain arrays, in the layout of MedMNIST, read with care and written whole."""
+"""Data sets as plain arrays in the layout of MedMNIST, and as .npz files of them, read with care and written whole."""
 
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ SMALLEST = 8  # pixels a side: every network halves its images three times
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message names the file and says how to mend it."""
+    """Data that cannot be used; the message names the file, or the data set, and says how to mend it."""
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:
@@ -57,16 +59,16 @@ def _members(archive: np.lib.npyio.NpzFile | np.ndarray) -> Arrays:
     return arrays
 
 
-def _images(path: Path, part: str, array: np.ndarray) -> UInt8[np.ndarray, "n h h 3"]:
+def _images(where: str, part: str, array: np.ndarray) -> UInt8[np.ndarray, "n h h 3"]:
     """Colour images as they are, grey ones three times over; DataError for anything else."""
     images = array[..., 0] if array.ndim == 4 and array.shape[-1] == 1 else array
     images = np.repeat(images[..., None], 3, axis=-1) if images.ndim == 3 else images
     if mend := _image_fault(images):
         raise DataError(
-            f"{path}: {part} is {array.dtype} {list(array.shape)}, but square images, uint8 [N, H, H, 3] or "
+            f"{where}: {part} is {array.dtype} {list(array.shape)}, but square images, uint8 [N, H, H, 3] or "
             f"[N, H, H], of at least {SMALLEST} x {SMALLEST} pixels are needed: {mend}"
         )
-    return images
+    return np.require(images, requirements="CW")  # torch shares the memory of no other array
 
 
 def _image_fault(images: np.ndarray) -> str | None:
@@ -89,12 +91,12 @@ def _image_fault(images: np.ndarray) -> str | None:
     return "crop or resize them" if height != width or height < SMALLEST else None
 
 
-def _labels(path: Path, part: str, array: np.ndarray, count: int) -> Int64[np.ndarray, " n"]:
+def _labels(where: str, part: str, array: np.ndarray, count: int) -> Int64[np.ndarray, " n"]:
     """One label for each of `count` images; DataError for anything else."""
     flat = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if mend := _label_fault(flat, count):
         raise DataError(
-            f"{path}: {part} is {array.dtype} {list(array.shape)}, "
+            f"{where}: {part} is {array.dtype} {list(array.shape)}, "
             f"but one whole number for each of the {count} images, [N] or [N, 1], is needed: {mend}"
         )
     return flat.astype(np.int64)
@@ -111,62 +113,69 @@ def _label_fault(labels: np.ndarray, count: int) -> str | None:
     return None
 
 
-def _names(path: Path, given: np.ndarray | None, labels: Int64[np.ndarray, " n"]) -> tuple[str, ...]:
+def _names(where: str, given: np.ndarray | None, labels: Int64[np.ndarray, " n"]) -> tuple[str, ...]:
     """The names given for the classes, else their numbers: two at least, no two alike, or DataError."""
     if given is None:
         if (largest := labels.max()) >= len(labels):
             raise DataError(
-                f"{path}: train_labels has a label {largest} for {len(labels)} images: "
+                f"{where}: train_labels has a label {largest} for {len(labels)} images: "
                 "number the classes from 0 without a gap"
             )
         given = np.arange(largest + 1)
     if given.ndim != 1:
-        raise DataError(f"{path}: class_names is {list(given.shape)}, but one name for each class, [C], is needed")
+        raise DataError(f"{where}: class_names is {list(given.shape)}, but one name for each class, [C], is needed")
     names = tuple(str(entry) for entry in given)
     if len(names) < 2:
-        raise DataError(f"{path}: at least two classes are needed, but it has {len(names)}: add images of another")
+        raise DataError(f"{where}: at least two classes are needed, but it has {len(names)}: add images of another")
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"{path}: two classes are called {twice[0]!r}: give each a name of its own in class_names")
+        raise DataError(f"{where}: two classes are called {twice[0]!r}: give each a name of its own in class_names")
     return names
 
 
-def _check_classes(path: Path, part: str, labels: Int64[np.ndarray, " n"], names: tuple[str, ...]) -> None:
+def _check_classes(where: str, part: str, labels: Int64[np.ndarray, " n"], names: tuple[str, ...]) -> None:
     present = set(labels.tolist())
     if stray := sorted(present - set(range(len(names)))):
         raise DataError(
-            f"{path}: {part} has a label {stray[0]}, but the {len(names)} classes are numbered from 0: number them so, "
-            "and where there are class_names give one for each"
+            f"{where}: {part} has a label {stray[0]}, but the {len(names)} classes are numbered from 0: number them "
+            "so, and where there are class_names give one for each"
         )
     if missing := sorted(set(range(len(names))) - present):
         raise DataError(
-            f"{path}: {part} has no image of class {missing[0]} ({names[missing[0]]}): "
+            f"{where}: {part} has no image of class {missing[0]} ({names[missing[0]]}): "
             "add some, or leave the class out of both parts"
         )
 
 
-def dataset_from_arrays(name: str, path: Path, arrays: Arrays) -> Dataset:
-    """A data set from arrays in the layout of MedMNIST, checked; `path` is named where they are at fault.
+def from_arrays(name: str, arrays: Mapping[str, Any], where: str | Path = "") -> Dataset:
+    """A data set called `name` from numpy arrays in the layout of MedMNIST, checked.
 
     Needs {train,test}_images, uint8 [N, H, H, 3], [N, H, H] or [N, H, H, 1], H at least 8, and
-    {train,test}_labels, [N] or [N, 1]; `class_names` is optional. Other arrays, val_images among them, are left
-    alone: validation is cut from the training images, for every data set in the same way.
+    {train,test}_labels, whole numbers, [N] or [N, 1]; `class_names` is optional. Other arrays, val_images among them,
+    are left alone: validation is cut from the training images, for every data set in the same way. Images that are
+    used as they are aren't copied: leave the arrays alone afterwards.
+    DataError, a ValueError, says what is at fault and how to mend it; it begins with `where`, or else with the name.
     """
+    where = str(where or name)
     for key in KEYS:
         if key not in arrays:
             had = ", ".join(sorted(arrays)) or "none"
-            raise DataError(f"{path} has no array {key!r} (it has {had}): {', '.join(KEYS)} are needed")
-    images = {part: _images(path, f"{part}_images", arrays[f"{part}_images"]) for part in ("train", "test")}
+            raise DataError(f"{where} has no array {key!r} (it has {had}): {', '.join(KEYS)} are needed")
+    for key in (*KEYS, "class_names"):
+        if key in arrays and not isinstance(arrays[key], np.ndarray):
+            kind = type(arrays[key]).__name__
+            raise DataError(f"{where}: {key} is a {kind}, but a numpy array is needed: make it one, by np.asarray")
+    images = {part: _images(where, f"{part}_images", arrays[f"{part}_images"]) for part in ("train", "test")}
     if images["train"].shape[1:] != images["test"].shape[1:]:
-        raise DataError(f"{path}: train and test images differ in size: resize them to one size")
+        raise DataError(f"{where}: train and test images differ in size: resize them to one size")
     keys = {part: f"{part}_labels" for part in images}
-    labels = {key: _labels(path, key, arrays[key], len(images[part])) for part, key in keys.items()}
+    labels = {key: _labels(where, key, arrays[key], len(images[part])) for part, key in keys.items()}
     if (least := min(array.min() for array in labels.values())) > 0:
         raise DataError(
-            f"{path}: the labels begin at {least}: number the classes from 0, by labels - {least} in train and test"
+            f"{where}: the labels begin at {least}: number the classes from 0, by labels - {least} in train and test"
         )
-    names = _names(path, arrays.get("class_names"), labels["train_labels"])
+    names = _names(where, arrays.get("class_names"), labels["train_labels"])
     for key, array in labels.items():
-        _check_classes(path, key, array, names)
+        _check_classes(where, key, array, names)
     tensors = {f"{part}_images": torch.from_numpy(array).permute(0, 3, 1, 2) for part, array in images.items()}
     tensors |= {key: torch.from_numpy(array) for key, array in labels.items()}
     return Dataset(name, class_names=names, **tensors)
@@ -174,4 +183,4 @@ def dataset_from_arrays(name: str, path: Path, arrays: Arrays) -> Dataset:
 
 def read_npz(path: Path) -> Dataset:
     """The data set in a MedMNIST-style .npz, named after the file."""
-    return dataset_from_arrays(path.stem, path, read_arrays(path))
+    return from_arrays(path.stem, read_arrays(path), path)

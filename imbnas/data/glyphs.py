@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from .arrays import DataError, dataset_from_arrays, read_arrays, write_npz
+from .arrays import DataError, from_arrays, read_arrays, write_npz
 from .dataset import Dataset
 
 SIZE = 32  # of an image, in pixels
@@ -145,11 +145,11 @@ def read_glyphs(name: str, folder: Path) -> Dataset:
     """The data set "glyphs10" or "glyphs100", rendered once and kept in `folder` where that can be written."""
     path = folder / f"{name}-{VERSION}.npz"
     try:
-        return dataset_from_arrays(name, path, read_arrays(path))
+        return from_arrays(name, read_arrays(path), path)
     except DataError:
         arrays = render(name)
     try:
         write_npz(path, arrays)
     except OSError:
         pass  # A data folder that cannot be written costs a rendering each time, nothing else.
-    return dataset_from_arrays(name, path, arrays)
+    return from_arrays(name, arrays, path)

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from imbnas.places import data_folder, own_data
 
 from . import glyphs
-from .arrays import SMALLEST, DataError, dataset_from_arrays, read_npz, write_npz
+from .arrays import SMALLEST, DataError, from_arrays, read_npz, write_npz
 from .dataset import Dataset
 
 CIFAR = ("cifar10", "cifar100")
@@ -123,7 +123,7 @@ def read_folder(path: Path) -> Dataset:
     arrays["train_images"], arrays["test_images"] = np.split(images, [len(files["train"])])
     for part, classes in parts.items():
         arrays[f"{part}_labels"] = np.repeat(np.arange(len(classes)), [len(group) for group in classes.values()])
-    return dataset_from_arrays(path.resolve().name, path, arrays)
+    return from_arrays(path.resolve().name, arrays, path)
 
 
 def load(name: str, root: str | os.PathLike[str] | None = None, download: bool = True) -> Dataset:

@@ -7,8 +7,9 @@
 | What does the paper claim of them? | `paper`, `claims` |
 | Which scores rank paths as retraining does? | `paths`, `quality`, `spread`, `verdicts` |
 | Does accuracy on one target predict that on another? | `premise`, `ceiling`, `repeated`, `domain` |
+| What are scores at the paper's own length worth? | `full_length` |
 | Do scores agree with published accuracies? | `agreement`, `adapted`, `card` |
-| What moves scores, or errs with them? | `brief`, `probes`, `families` |
+| What moves scores, or errs with them? | `brief`, `probes`, `families`, `causes` |
 | What do DARTS searches find? | `darts_study` |
-| How are tables written? | `files`, and `longtailed` those of retrained paths and winners |
+| How are numbers printed, and tables written? | `in_print`, `files`, `longtailed` those of paths and winners |
 """

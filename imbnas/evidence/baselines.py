@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from imbnas import records
-from imbnas.evidence.grid import leading
+from imbnas.evidence.grid import leading, own_place
 from imbnas.names import BASELINES
 from imbnas.profiles import ROOT
 
+LONGEST = "paper"  # the profile that has the schedules of the literature
 NAMES = dict(zip(BASELINES, ("cross-entropy", "deferred re-weighting"), strict=True))
 # On exp-0.01, percent, the second with weights 1 / n (Zhang et al., AAAI 2021, and their repository).
 PUBLISHED = {"cross-entropy": 38.32, "deferred re-weighting": 41.62}
@@ -42,7 +43,8 @@ def at_full_length(results: Path = ROOT / "results") -> pd.DataFrame:
     draws and the published value beside them. Empty where there are no records.
     """
     rows: dict[tuple[str, str], dict[str, float]] = {}
-    for folder in sorted((results / "paper" / "cifar10-cifar100").glob("cell3-c32-n1*")):
+    own = results / LONGEST / own_place(LONGEST)
+    for folder in (own, *sorted(own.parent.glob(f"{own.name}-split*"))):
         for record in records.read(folder, "retrain"):
             config, found = record["config"], record["results"]
             if config["procedure"] in BASELINES and (config["target"], config["seed"]) == ("exp-0.01", 0):

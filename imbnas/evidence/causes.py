@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from imbnas.evidence.paths import FEWEST_PATHS, Rankings, Record, retrained_and_scored
 from imbnas.evidence.quality import COST, REPEATS, columns, enough, mean_gaps, mean_taus, two_sided
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.bootstrap import bootstrap_taus, estimate, whole_and_draws
 from imbnas.statistics.correlation import correlation_of, tau_of
 
 ADAPTED = ("control", "P1", "P2", "P3")
@@ -78,7 +78,7 @@ def without_score_noise(found: Iterable[Record], repeats: int = REPEATS) -> pd.D
 
 def agreement(scores: Sequence[pd.Series], truth: pd.Series, repeats: int) -> Float[np.ndarray, " draws"]:
     """Tau between two super-networks' scores, the mean over pairs, on the draws of `mean_taus`."""
-    draws = np.vstack([np.arange(len(truth)), bootstrap_draws(len(truth), repeats)])
+    draws = whole_and_draws(len(truth), repeats)
     pairs = itertools.combinations([each.reindex(truth.index) for each in scores], 2)
     return np.mean([bootstrap_taus(columns([one], other), draws)[0] for one, other in pairs], axis=0)
 
@@ -91,5 +91,5 @@ def clear(tau: Float[np.ndarray, " draws"], alike: Float[np.ndarray, " draws"]) 
 
 def told(name: str, drawn: Float[np.ndarray, " draws"]) -> dict[str, float]:
     """The estimate, which comes first, its 95 % interval from the draws, and p."""
-    low, high = percentiles(drawn[1:])
-    return {name: float(drawn[0]), f"{name}_low": low, f"{name}_high": high, "p": two_sided(drawn[1:])}
+    value, low, high = estimate(drawn)
+    return {name: value, f"{name}_low": low, f"{name}_high": high, "p": two_sided(drawn[1:])}

@@ -76,7 +76,7 @@ def arms(found: pd.DataFrame) -> pd.DataFrame:
     """`cells`, one row per arm: seeds, the means over them, and the 95 % interval of the accuracy."""
     rows = []
     for arm, seeds in found.groupby("arm", sort=False):
-        low, high = t_interval(seeds.accuracy) or (float("nan"),) * 2
+        low, high = t_interval(seeds.accuracy)
         means = seeds[["accuracy", "skips", "convolutions", "pooling", "minutes"]].mean().to_dict()
         rows.append({"arm": arm, "seeds": len(seeds), "low": low, "high": high} | means)
     return pd.DataFrame(rows, columns=["arm", "seeds", "accuracy", "low", "high", *CELLS[3:6], "minutes"])
@@ -98,7 +98,7 @@ def gaps(found: pd.DataFrame) -> pd.DataFrame:
         if arm == beside or beside not in by_seed:
             continue
         values = (by_seed[arm] - by_seed[beside]).dropna()
-        low, high = t_interval(values) or (float("nan"),) * 2
+        low, high = t_interval(values)
         row = {"arm": arm, "beside": beside, "seeds": len(values)}
         rows.append(row | {"gap": values.mean(), "low": low, "high": high})
     return pd.DataFrame(rows, columns=["arm", "beside", "seeds", "gap", "low", "high"])

@@ -6,13 +6,12 @@ and CIFAR-100 put them is known; what the label distribution does to it has to b
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from imbnas.benchmark import FEWEST_CELLS, distinct, ranking
 from imbnas.evidence.paths import ACCURACIES, first_seed
-from imbnas.evidence.premise import targets_of
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.evidence.table2 import targets_of
+from imbnas.statistics.bootstrap import bootstrap_taus, estimate, whole_and_draws
 
 SPACE = "cell1-c16-n1"  # the public cell, one a stage
 PUBLISHED = ("cifar10", "cifar100")
@@ -65,10 +64,9 @@ def tail_and_domain(runs: pd.DataFrame, repeats: int = 1000) -> pd.DataFrame:
         both = pd.concat([published, orders["balance"], orders[target]], axis=1, join="inner").to_numpy()
         row = {"target": target, "cells": len(both)}
         if len(both) >= FEWEST_CELLS:
-            draws = np.vstack([np.arange(len(both)), bootstrap_draws(len(both), repeats)])
+            draws = whole_and_draws(len(both), repeats)
             domain, tail = (bootstrap_taus(both[:, pair], draws)[0] for pair in ([0, 1], [2, 3]))
-            gap = tail - domain
-            row |= {"tail": tail[0], "domain": domain[0], "difference": gap[0]}
-            row |= dict(zip(("low", "high"), percentiles(gap[1:]), strict=True))
+            row |= {"tail": tail[0], "domain": domain[0]}
+            row |= dict(zip(("difference", "low", "high"), estimate(tail - domain), strict=True))
         rows.append(row)
     return pd.DataFrame(rows, columns=["target", "cells", "tail", "domain", "difference", "low", "high"])

@@ -9,10 +9,10 @@ from imbnas import profiles
 from imbnas.evidence.grid import Grid, fullest, own_place
 from imbnas.evidence.mixture import Seen
 from imbnas.evidence.paper import PAPER
-from imbnas.evidence.paths import FEWEST_PATHS, Record, retrained_and_scored, scores_of
+from imbnas.evidence.paths import FEWEST_PATHS, Record, retrained_and_scored, scored_on, scores_of
 from imbnas.evidence.quality import COST, REPEATS, compared, judged
 from imbnas.evidence.table2 import retrainings
-from imbnas.names import BESIDE, ON_SOURCE, ROWS
+from imbnas.names import BESIDE, ROWS
 
 PROFILE = "paper"
 TAUS = ("tau", "gain", "over_size", "over_p0")
@@ -74,8 +74,8 @@ def ranked_across(longer: Iterable[Record], shorter: Iterable[Record], repeats: 
 
 
 def key(procedure: str, target: str, seed: str) -> tuple[str, str, str]:
-    """What scores are found by; some procedures score on the source, whatever the target."""
-    return "any" if procedure in ON_SOURCE else target, procedure, seed
+    """What scores are found by (`scores_of`)."""
+    return scored_on(procedure, target), procedure, seed
 
 
 def bounds(name: str, found: Mapping[str, float]) -> dict[str, float]:

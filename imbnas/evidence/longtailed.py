@@ -35,11 +35,11 @@ from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.full_length import full_length, ranked_across
 from imbnas.evidence.grid import leading, paths_are_ranked
 from imbnas.evidence.paths import ACCURACIES, good_on_balance, is_path, largest_allowed, retrained_paths
-from imbnas.evidence.premise import predicting, premise, tail_and_seed, targets_of
+from imbnas.evidence.premise import predicting, premise, tail_and_seed
 from imbnas.evidence.quality import crossed, differences, quality, repeatability
 from imbnas.evidence.repeated import without_noise
 from imbnas.evidence.spread import retrained_spread, scores_spread
-from imbnas.evidence.table2 import paired_differences, retrainings
+from imbnas.evidence.table2 import paired_differences, retrainings, targets_of
 from imbnas.evidence.winners import over_random, winners_apart
 from imbnas.names import PROCEDURES
 

@@ -60,8 +60,13 @@ def first_seed(runs: pd.DataFrame, target: str) -> pd.DataFrame:
     return rows[rows.seed == rows.seed.min()].set_index("path")
 
 
+def scored_on(procedure: str, target: str) -> str:
+    """What the scores of a procedure are kept under: "any" where it scores on the source, whatever the target."""
+    return "any" if procedure in ON_SOURCE else target
+
+
 def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str], pd.Series]:
-    """The scores of every record of them, by target, procedure and seed; what scores on the source has target "any".
+    """The scores of every record of them, by target (`scored_on`), procedure and seed.
 
     ValueError, with the names of both files, where two are of different profiles, spaces, splits or schemas.
     """
@@ -71,7 +76,7 @@ def scores_of(found: Iterable[Record], seen: Seen) -> dict[tuple[str, str, str],
             continue
         config, file = record["config"], file_of(record)
         procedure, seed = config["procedure"], str(config["seed"])
-        target = "any" if procedure in ON_SOURCE else config["target"]
+        target = scored_on(procedure, config["target"])
         common = {name: config[name] for name in ("space", "precision", "split_seed", "scoring")}
         common |= {"schema": record.get("schema"), f"recipe of {procedure}": config.get("recipe")}
         if config.get("supernet", "untrained") != "untrained":
@@ -134,7 +139,7 @@ def good_on_balance(found: Iterable[Record]) -> list[Record]:
 
 
 def among_random(runs: pd.DataFrame, winners: pd.DataFrame, cap: float) -> pd.DataFrame:
-    """Where winners stand among paths that nobody chose: one row per target with ten of them, and procedure.
+    """Where winners stand among paths that nobody chose: one row per target with five of them, and procedure.
 
     runs: `retrained_paths`; the first seed counts, and only paths of at most `cap` multiply-adds, which a search
     might have found too. winners: `table2.table_2`. Columns: `accuracy` of the winner; `paths`, their `mean` and

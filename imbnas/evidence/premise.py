@@ -24,7 +24,7 @@ from imbnas.evidence.paths import (
 from imbnas.evidence.quality import FIGURES as JUDGED
 from imbnas.evidence.quality import REPEATS, judged
 from imbnas.evidence.table2 import targets_of
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.bootstrap import bootstrap_taus, estimate, whole_and_draws
 from imbnas.statistics.correlation import partial_tau, spearman
 
 FIGURES = ("tau", "spearman", "partial")
@@ -100,11 +100,9 @@ def tail_and_seed(runs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
         three = whole[[("balance", seeds[0]), (target, there), ("balance", seeds[1])]].dropna().to_numpy()
         row = {"target": target, "paths": len(three)}
         if len(three) >= FEWEST_PATHS:
-            draws = np.vstack([np.arange(len(three)), bootstrap_draws(len(three), repeats)])
-            seed, tail = bootstrap_taus(three, draws)
-            gap = tail - seed
-            row |= {"tail": tail[0], "seed": seed[0], "difference": gap[0], "alike": if_alike(runs, target)}
-            row |= dict(zip(("low", "high"), percentiles(gap[1:]), strict=True))
+            seed, tail = bootstrap_taus(three, whole_and_draws(len(three), repeats))
+            row |= {"tail": tail[0], "seed": seed[0], "alike": if_alike(runs, target)}
+            row |= dict(zip(("difference", "low", "high"), estimate(tail - seed), strict=True))
         rows.append(row)
     return pd.DataFrame(rows, columns=["target", "paths", "tail", "seed", "difference", "low", "high", "alike"])
 
@@ -115,13 +113,9 @@ def agreement(first: pd.Series, second: pd.Series, cost: pd.Series, repeats: int
     for name, column in zip((f"{first.name}", f"{second.name}", "multiply-adds"), values.T, strict=True):
         if np.ptp(column) == 0:
             raise ValueError(f"all {len(column)} values of {name} are {column[0]}: ties everywhere, nothing to rank")
-    whole, draws = np.arange(len(values))[None], bootstrap_draws(len(values), repeats)
-    figures, drawn = three_figures(values, whole), three_figures(values, draws)
-    row = {name: float(figures[name][0]) for name in FIGURES}
-    for name, (low, high) in zip(FIGURES, (("low", "high"), ("spearman_low", "spearman_high"),
-                                           ("partial_low", "partial_high")), strict=True):  # fmt: skip
-        row[low], row[high] = percentiles(drawn[name])
-    return row
+    drawn = three_figures(values, whole_and_draws(len(values), repeats))
+    told = (number for name in FIGURES for number in estimate(drawn[name]))
+    return dict(zip(BETWEEN, told, strict=True))
 
 
 def three_figures(values: np.ndarray, draws: np.ndarray) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ from imbnas.evidence.paths import (
     retrained_paths,
     scores_of,
 )
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.bootstrap import bootstrap_taus, estimate, whole_and_draws
 from imbnas.statistics.correlation import partial_tau
 from imbnas.statistics.intervals import holm, t_interval
 from imbnas.statistics.regret import expected_regret
@@ -243,7 +243,7 @@ def mean_taus(
     rankings: Sequence[pd.Series], truth: pd.Series, cost: pd.Series, repeats: int
 ) -> dict[str, Float[np.ndarray, " draws"]]:
     """Tau and partial tau, means over the rankings, of the paths as they are and then of every draw of them."""
-    draws = np.vstack([np.arange(len(truth)), bootstrap_draws(len(truth), repeats)])
+    draws = whole_and_draws(len(truth), repeats)
     with_truth = [bootstrap_taus(columns([scores, cost], truth), draws) for scores in rankings]
     with_cost = [bootstrap_taus(columns([scores], cost), draws)[0] for scores in rankings]
     partial = [partial_tau(tau, mine, other) for (tau, other), mine in zip(with_truth, with_cost, strict=True)]
@@ -259,9 +259,7 @@ def summary(drawn: Mapping[str, Float[np.ndarray, " draws"]]) -> dict[str, float
     """`FIGURES`: of each value the first, which is the estimate, and the 95 % percentile interval of the others."""
     found = {}
     for name, short in (("tau", ""), ("partial", "partial_")):
-        values = drawn[name]
-        found |= {name: float(values[0])}
-        found |= dict(zip((f"{short}low", f"{short}high"), percentiles(values[1:]), strict=True))
+        found |= dict(zip((name, f"{short}low", f"{short}high"), estimate(drawn[name]), strict=True))
     return found
 
 

@@ -8,7 +8,7 @@ from imbnas.evidence.ceiling import by_seed
 from imbnas.evidence.paths import FEWEST_PATHS
 from imbnas.evidence.quality import REPEATS
 from imbnas.evidence.table2 import targets_of
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
+from imbnas.statistics.bootstrap import bootstrap_taus, estimate, whole_and_draws
 
 FIGURES = ("within", "across", "difference", "correlation", "size_out")
 COLUMNS = ["target", "paths", *FIGURES]
@@ -34,11 +34,10 @@ def without_noise(runs: pd.DataFrame, repeats: int = REPEATS) -> pd.DataFrame:
             continue
         row = {"target": target, "paths": len(table)}
         if len(table) >= FEWEST_PATHS:
-            found = figures(table, np.arange(len(table))[None])
-            drawn = figures(table, bootstrap_draws(len(table), repeats))
-            row |= {name: value[0] for name, value in found.items()}
+            drawn = figures(table, whole_and_draws(len(table), repeats))
+            row |= {name: values[0] for name, values in drawn.items()}
             for name in ("difference", "correlation", "size_out"):
-                row[f"{name}_low"], row[f"{name}_high"] = percentiles(drawn[name])
+                _, row[f"{name}_low"], row[f"{name}_high"] = estimate(drawn[name])
         rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 

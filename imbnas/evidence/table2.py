@@ -65,7 +65,7 @@ def table_2(runs: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (procedure, target), cell in runs.groupby(["procedure", "target"], sort=False):
-        low, high = t_interval(cell.accuracy) or (np.nan, np.nan)
+        low, high = t_interval(cell.accuracy)
         rows.append(
             {
                 "procedure": procedure,
@@ -131,7 +131,7 @@ def paired_differences(runs: pd.DataFrame, first: str, second: str) -> pd.DataFr
     for target, gaps in seed_by_seed(runs, first, second).items():
         values = gaps.dropna()
         if len(values):
-            low, high = t_interval(values) or (np.nan, np.nan)
+            low, high = t_interval(values)
             rows.append((target, len(values), values.mean(), low, high, probability_positive(values), values.std()))
     return pd.DataFrame(rows, columns=["target", "seeds", "difference", "low", "high", "probability", "sd"])
 

@@ -7,9 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from imbnas.plots.theme import BLUE, INK, ORANGE, PALETTE, axes
-
-HATCHES = ("", "///", "...", "xxx")
+from imbnas.plots.theme import BLUE, HATCHES, INK, ORANGE, PALETTE, axes
 
 
 def grouped_bars(frame: pd.DataFrame, ylabel: str, ax: Axes | None = None) -> Axes:

@@ -181,8 +181,8 @@ def found_cells(cells: pd.DataFrame, ax: Axes | None = None) -> Axes:
     groups = {arm: rows.accuracy for arm, rows in cells.groupby("arm", sort=False)}
     ax = ax or axes(0.9 + 0.38 * len(groups))
     for row, values in enumerate(groups.values()):
-        low, high = t_interval(values) or (values.mean(),) * 2
-        half = (high - low) / 2
+        low, high = t_interval(values)
+        half = (high - low) / 2 if len(values) > 1 else None
         ax.errorbar(values.mean(), row, xerr=half or None, fmt="D", color=BLUE, capsize=3)
         ax.plot(values, [row + 0.22] * len(values), "o", color=QUIET, markersize=4, markerfacecolor="none")
     ax.set_yticks(range(len(groups)), list(groups))

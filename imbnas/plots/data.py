@@ -10,10 +10,9 @@ from matplotlib.colors import to_rgb
 from torch import Tensor
 
 from imbnas.data import shot_groups
-from imbnas.plots.theme import BLUE, INK, MARKERS, NAVY, ORANGE, PALETTE, RULE, SAND, TINT, axes, style
+from imbnas.plots.theme import BLUE, HATCHES, INK, MARKERS, NAVY, ORANGE, PALETTE, RULE, SAND, TINT, axes, style
 
 GROUP_COLOURS = {"many": BLUE, "medium": SAND, "few": ORANGE}
-HATCHES = ("", "///", "...", "xxx")
 
 
 def long_tail(counts: Sequence[int], ax: Axes | None = None) -> Axes:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from imbnas.evidence.in_print import plain
 from imbnas.plots.theme import BLUE, INK, ORANGE, QUIET, RULE, axes
 
 
@@ -60,7 +61,7 @@ def agreement(panels: Mapping[str, tuple[pd.Series, pd.Series]], xlabels: Sequen
     for number, (ax, (title, (across, up))) in enumerate(zip(grid.flat, panels.items(), strict=False)):
         colour = BLUE if number % 2 == 0 else ORANGE
         ax.scatter(across[up.index], up, s=11, color=colour, alpha=0.6, linewidths=0)
-        tau = f"{up.corr(across[up.index], method='kendall'):.2f}".replace("-", "−")
+        tau = plain(up.corr(across[up.index], method="kendall"))
         ax.set(title=f"{title}: τ = {tau}", xlabel=xlabels[number])
     for ax in grid.flat[len(panels) :]:
         ax.set_axis_off()

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from imbnas.evidence.in_print import plain, signed
 from imbnas.names import ARM
 from imbnas.plots.theme import BLUE, INK, LINES, NAVY, ORANGE, QUIET, RULE, TEAL, axes, note, style
 
@@ -79,7 +80,7 @@ def against_truth(panels: Mapping[str, pd.Series], truth: pd.Series, ylabel: str
     rows = -(-len(panels) // columns)
     grid = axes(0.5 + 2.5 * rows if columns > 1 else 3.3, rows, columns, squeeze=False, sharex=True)
     for ax, (title, scores) in zip(grid.flat, panels.items(), strict=False):
-        tau = f"{scores.corr(truth[scores.index], method='kendall'):.2f}".replace("-", "−")
+        tau = plain(scores.corr(truth[scores.index], method="kendall"))
         ax.scatter(truth[scores.index], scores, s=16, color=BLUE, alpha=0.7, linewidths=0)
         first = scores.idxmax()
         ax.scatter(truth[first], scores[first], s=90, facecolors="none", edgecolors=ORANGE, linewidths=2)
@@ -130,7 +131,7 @@ def effects(panels: Mapping[str, tuple[pd.DataFrame, float]], missing: str = "")
         ax.imshow(frame, cmap="PuOr_r", vmin=-1.2, vmax=1.2, aspect="auto")
         for (row, column), value in np.ndenumerate(frame.to_numpy()):
             ink = "white" if abs(value) > 0.75 else INK
-            shown = f"{value:+.1f}".replace("-", "−") if abs(value) >= 0.05 else "0"
+            shown = signed(value, 1) if abs(value) >= 0.05 else "0"
             ax.text(column, row, shown, ha="center", va="center", color=ink, fontsize=8.5)
         ax.set(xticks=range(len(names)), yticks=range(len(frame)), yticklabels=frame.index)
         ax.set_xticklabels(names, fontsize=8.5)

@@ -52,8 +52,8 @@ def mean_and_seeds(ax: Axes, values: pd.Series, row: float, colour: str, marker:
     """The mean of some seeds at one height, from two on with its 95 % interval and every seed as a small dot."""
     if not len(values):
         return
-    if ends := t_interval(values):
-        ax.plot(ends, [row] * 2, color=colour, linewidth=2.2)
+    if len(values) > 1:
+        ax.plot(t_interval(values), [row] * 2, color=colour, linewidth=2.2)
         ax.plot(values, [row] * len(values), ".", color=colour, markeredgecolor="white", markersize=9, zorder=3)
     ax.plot(values.mean(), row, marker, color=colour, zorder=4)
 

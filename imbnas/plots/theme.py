@@ -15,6 +15,7 @@ INK, QUIET, RULE, TINT = "#22303a", "#6b7780", "#c9d1d8", "#eef2f5"
 BLUE, ORANGE, NAVY, TEAL, PURPLE, SAND = "#1f5f86", "#e07a1f", "#152c44", "#4fa692", "#8a4a7d", "#d2a93f"
 PALETTE = (BLUE, ORANGE, NAVY, TEAL, PURPLE, SAND)
 MARKERS = ("o", "s", "^", "D", "v", "P")
+HATCHES = ("", "///", "...", "xxx")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (7, 2)))
 
 # One colour and marker for each procedure and baseline, the same on every page.

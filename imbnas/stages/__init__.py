@@ -1,6 +1,6 @@
 """The stages of the grid: a description in, a record out. A chapter shows how; these do it headlessly."""
 
-from imbnas.stages.chapter import batch, of_the_set, on_frozen_backbone, stand_alone, study, unadapted
+from imbnas.stages.chapter import batch, of_the_set, on_frozen_backbone, refuse_misspelt, stand_alone, study, unadapted
 from imbnas.stages.darts import darts
 from imbnas.stages.draws import named_generator
 from imbnas.stages.gate import gate
@@ -31,6 +31,7 @@ __all__ = [
     "of_the_set",
     "on_frozen_backbone",
     "ranked_paths",
+    "refuse_misspelt",
     "retrain",
     "retrain_named",
     "retrain_path",

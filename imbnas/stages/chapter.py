@@ -1,9 +1,10 @@
 """From a chapter's parameters to its stage: what papermill injected is checked, run, and the batch run ended."""
 
+import ast
 import difflib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ PARAMETERS = tuple(f.name for f in fields(Run))
 LISTS = {"target": ", or a list of texts", "seed": ", or a list of them", "split_seed": ", or a list of them"}
 PLAIN = (str, int, float, bool, list, tuple, dict, type(None))
 Record = dict[str, Any]
+INJECTED = "# Parameters\n"  # how papermill's own cell begins
 FIRST_CELLS = 3  # the parameters, those that papermill injects, and the cell that asks
 
 
@@ -86,6 +88,26 @@ def check_names(namespace: Mapping[str, Any], known: tuple[str, ...]) -> None:
         check_kinds(parameters(namespace, known))
 
 
+def refuse_misspelt(namespace: Mapping[str, Any]) -> None:
+    """Refuse what papermill injected into a chapter whose parameters cell assigns no such name.
+
+    For a chapter that is no stage: namespace is its `globals()`, asked for in any cell after its parameters. Where
+    nothing was injected, as for a reader, nothing is refused. ValueError names the parameter and the one meant.
+    """
+    first, second = (*namespace.get("In", ()), "", "", "")[1:3]
+    if second.startswith(INJECTED):
+        known = assigned(first)
+        for name in assigned(second):
+            if name not in known:
+                raise unknown(name, known)
+
+
+def assigned(cell: str) -> list[str]:
+    """The names that a cell of code assigns, in its order."""
+    names = (node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Store)]
+
+
 def own(namespace: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, ...]:
     """The options that are handed on from parameters of this chapter alone."""
     return tuple(name for name, value in options.items() if name not in PARAMETERS and namespace.get(name) is value)
@@ -116,8 +138,13 @@ def parameters(namespace: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, 
     known = (*PARAMETERS, *own)
     for name, value in namespace.items():
         if not name.startswith("_") and isinstance(value, PLAIN) and name not in (*known, "In", "Out"):
-            raise ValueError(f"unknown parameter {name}{guess(name, known)} (this chapter knows {', '.join(known)})")
+            raise unknown(name, known)
     return {name: namespace[name] for name in PARAMETERS if name in namespace}
+
+
+def unknown(name: str, known: Sequence[str]) -> ValueError:
+    """What refuses a parameter that a chapter has not."""
+    return ValueError(f"unknown parameter {name}{guess(name, known)} (this chapter knows {', '.join(known)})")
 
 
 def check_kinds(given: Mapping[str, Any]) -> None:

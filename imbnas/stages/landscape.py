@@ -36,7 +36,7 @@ class Budget:
 
     @property
     def evolution(self) -> dict[str, Any]:
-        """Keyword arguments of `evolve`: a quarter to a half of every generation by each operator, as in the paper."""
+        """Keyword arguments of `evolve`: half of every generation by each operator, as in the paper."""
         half = self.population // 2
         children = {"population": self.population, "crossovers": half, "mutations": half}
         return children | {"generations": self.paths // self.population - 1, "mutation_rate": self.mutation_rate}

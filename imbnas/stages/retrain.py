@@ -20,7 +20,7 @@ from imbnas.stages.draws import named_generator
 from imbnas.stages.run import Run
 from imbnas.stages.search import max_cost, search_config, search_file
 from imbnas.stages.target import Target, load_target
-from imbnas.training import fit
+from imbnas.training import Log, fit
 from imbnas.training.graphs import fixed_step
 
 
@@ -120,27 +120,8 @@ def train_and_test(
     records.refuse_unwritable(file, config)
     with clock.part("data"):
         target = load_target(run.target_data, run.target, run.split_seed, device)
-    recipe, names = config["recipe"], ("retrain", run.target, config["network"])
-    data = named_generator(run.seed, *names, "data")
-    batches = Batches(target.dataset, target.split.full_train, recipe.batch_size, data)
     net = network(target.dataset.num_classes).to(device).train()
-
-    def watched() -> dict[str, float]:
-        return {"test": test(net, target).class_mean}
-
-    log = fit(
-        net,
-        net,
-        batches,
-        recipe,
-        weights=class_weights(target.split.counts) if config["reweight"] else None,
-        precision=config["precision"],
-        step=fixed_step(device),
-        checkpoint=run.work_file(config, *names, split=target.split.hash),
-        deadline=clock.deadline,
-        report=progress(f"retrain {more['procedure']} {run.target} s{run.seed}"),
-        on_epoch=watched if watch else None,
-    )
+    log = trained(run, net, target, config, more["procedure"], clock.deadline, watch)
     clock.seconds["training"] = log.seconds  # those before a stop too
     with clock.part("test"):
         tested = test(net, target)
@@ -150,6 +131,37 @@ def train_and_test(
         results["best_epoch"] = max(log.rows, key=lambda row: row["test"])
     run_cost = cost(clock, device, images=log.images, training_seconds=round(log.seconds, 2))
     return records.write(file, "retrain", config | {"procedure": more["procedure"]}, results, run_cost)
+
+
+def trained(
+    run: Run,
+    net: nn.Module,
+    target: Target,
+    config: dict[str, Any],
+    procedure: str,
+    deadline: float | None,
+    watch: bool,
+) -> Log:
+    """The log of the training of `net`, which goes on from where it was stopped; watch: as in `train_and_test`."""
+    recipe, names = config["recipe"], ("retrain", run.target, config["network"])
+    data = named_generator(run.seed, *names, "data")
+
+    def watched() -> dict[str, float]:
+        return {"test": test(net, target).class_mean}
+
+    return fit(
+        net,
+        net,
+        Batches(target.dataset, target.split.full_train, recipe.batch_size, data),
+        recipe,
+        weights=class_weights(target.split.counts) if config["reweight"] else None,
+        precision=config["precision"],
+        step=fixed_step(target.dataset.device),
+        checkpoint=run.work_file(config, *names, split=target.split.hash),
+        deadline=deadline,
+        report=progress(f"retrain {procedure} {run.target} s{run.seed}"),
+        on_epoch=watched if watch else None,
+    )
 
 
 def test(net: nn.Module, target: Target) -> Accuracy:

@@ -19,7 +19,7 @@ from imbnas.stages.draws import named_generator, random_paths
 from imbnas.stages.run import Run
 from imbnas.stages.scoring import scorer
 from imbnas.stages.target import Target, load_target
-from imbnas.training import load_tensors, save_tensors
+from imbnas.training import Log, load_tensors, save_tensors
 
 SAMPLE = 24  # paths whose scores a record tells
 
@@ -47,25 +47,7 @@ def supernet(run: Run) -> dict[str, Any]:
     records.refuse_unwritable(run.file("supernet"), config)
     with clock.part("data"):
         source = load_target(run.source, "balance", run.split_seed, device)
-    recipe = run.settings.supernet
-    batches = Batches(
-        source.dataset,
-        source.split.search_train,
-        recipe.batch_size,
-        named_generator(run.seed, "supernet", "data"),
-    )
-    weights = named_generator(run.seed, "supernet", "weights")
-    net = SuperNet(run.space_of_paths, source.dataset.num_classes, weights).to(device)
-    log = train_supernet(
-        net,
-        batches,
-        recipe,
-        named_generator(run.seed, "supernet", "paths"),
-        precision=run.settings.precision,
-        checkpoint=run.work_file(config, "supernet", split=source.split.hash),
-        deadline=clock.deadline,
-        report=progress(f"supernet {run.source} s{run.seed}"),
-    )
+    net, log = trained(run, source, config, clock.deadline)
     clock.seconds["training"] = log.seconds  # those before a stop too
     weights_file, plain = run.file("supernet", suffix=".safetensors"), records.plain(config)
     about = {"data": run.source, "recipe": json.dumps(plain["recipe"]), "precision": config["precision"]}
@@ -82,6 +64,24 @@ def supernet(run: Run) -> dict[str, Any]:
     }
     run_cost = cost(clock, device, images=log.images, training_seconds=round(log.seconds, 2))
     return records.write(run.file("supernet"), "supernet", config, results, run_cost)
+
+
+def trained(run: Run, source: Target, config: dict[str, Any], deadline: float | None) -> tuple[SuperNet, Log]:
+    """The super-network after its training on `source`, which goes on from where it was stopped, and the log."""
+    data, recipe = source.dataset, config["recipe"]
+    weights, images, paths = (named_generator(run.seed, "supernet", name) for name in ("weights", "data", "paths"))
+    net = SuperNet(run.space_of_paths, data.num_classes, weights).to(data.device)
+    log = train_supernet(
+        net,
+        Batches(data, source.split.search_train, recipe.batch_size, images),
+        recipe,
+        paths,
+        precision=config["precision"],
+        checkpoint=run.work_file(config, "supernet", split=source.split.hash),
+        deadline=deadline,
+        report=progress(f"supernet {run.source} s{run.seed}"),
+    )
+    return net, log
 
 
 def sample_scores(run: Run, net: SuperNet, source: Target) -> dict[str, Any]:

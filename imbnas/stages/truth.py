@@ -80,31 +80,40 @@ def truth(
         raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(JUDGED)}')
     chosen, changed = arm_called(arm), variant_called(variant)
     folder, device, clock = Path(out or profiles.ROOT / "results"), best_device(), Clock(max_seconds)
-    recipe = recipe_of(chosen, procedure)
-    config = {
-        "arm": chosen,
-        "procedure": procedure,
-        "data": changed.data,
-        "target": target,
-        "recipe": recipe,
-        "seed": seed,
-    }
-    if variant:
-        config["variant"] = {"name": variant} | vars(changed)
-    name = "-".join([arm, procedure, *filter(None, [variant]), target, f"s{seed}"])
-    file = folder / ("truth" if arm == ARM and not variant else "probes") / f"{name}.json"
+    config = truth_config(chosen, procedure, target, seed, variant)
+    file = truth_file(folder, arm, procedure, target, seed, variant)
     records.refuse_unwritable(file, config)
-    kept = work_root(folder) / "truth" / work_name(name, config)
+    kept = work_root(folder) / "truth" / work_name(file.stem, config)
     data = load_target(changed.data, target, 0, device)
     with clock.part("source"):
         begun = (chosen, changed, seed, folder, device, clock.deadline)
         start = chosen.space if procedure == "P3" else source_of(*begun)
-    net, log = adapted(procedure, start, data, chosen.precision, recipe, seed, kept, clock.deadline)
+    net, log = adapted(procedure, start, data, chosen.precision, config["recipe"], seed, kept, clock.deadline)
     clock.seconds["adaptation"] = log.seconds  # before a stop too
     with clock.part("scoring"):
         scores = scored(procedure, net, chosen, changed, data)
     records.write_curves(file.with_suffix(".csv"), log.rows)
     return records.write(file, "truth", config, {"split": data.split.hash, **scores}, cost(clock, device))
+
+
+def truth_config(arm: Arm, procedure: str, target: str, seed: int, variant: str) -> dict[str, Any]:
+    """What the scores depend on."""
+    changed = variant_called(variant)
+    config = {
+        "arm": arm,
+        "procedure": procedure,
+        "data": changed.data,
+        "target": target,
+        "recipe": recipe_of(arm, procedure),
+        "seed": seed,
+    }
+    return config | ({"variant": {"name": variant} | vars(changed)} if variant else {})
+
+
+def truth_file(folder: Path, arm: str, procedure: str, target: str, seed: int, variant: str) -> Path:
+    """Where the record lies under the folder of records: among the study's own, or among the probes."""
+    name = "-".join(filter(None, [arm, procedure, variant, target, f"s{seed}"]))
+    return folder / ("truth" if arm == ARM and not variant else "probes") / f"{name}.json"
 
 
 def recipe_of(arm: Arm, procedure: str) -> Recipe:

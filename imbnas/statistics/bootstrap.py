@@ -28,6 +28,11 @@ def bootstrap_draws(rows: int, repeats: int = 1000, generator: Generator | None 
     return torch.randint(rows, (repeats, rows), generator=generator).numpy()
 
 
+def whole_and_draws(rows: int, repeats: int = 1000) -> np.ndarray:
+    """The rows as they are, then `bootstrap_draws` of them: [1 + repeats, rows]."""
+    return np.vstack([np.arange(rows), bootstrap_draws(rows, repeats)])
+
+
 def bootstrap_taus(rows: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Kendall's tau-b of every column but the last to the last, for every draw of rows: [columns - 1, draws].
 
@@ -70,3 +75,8 @@ def percentiles(values: np.ndarray, confidence: float = 0.95) -> tuple[float, fl
         return float("nan"), float("nan")
     low, high = np.nanquantile(values, [outside, 1 - outside])
     return float(low), float(high)
+
+
+def estimate(values: np.ndarray) -> tuple[float, float, float]:
+    """Of values by `whole_and_draws` the first, and the 95 % interval of the draws, as `percentiles` has it."""
+    return float(values[0]), *percentiles(values[1:])

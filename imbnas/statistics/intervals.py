@@ -21,11 +21,11 @@ def tail(confidence: float) -> float:
     return (1 - confidence) / 2
 
 
-def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Student's interval of a mean; None where there are too few values for one. ValueError as `tail`."""
+def t_interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Student's interval of a mean; NaN where there are too few values for one. ValueError as `tail`."""
     values, outside = np.asarray(list(values), dtype=float), tail(confidence)
     if len(values) < 2:
-        return None
+        return float("nan"), float("nan")
     half = stats.t.isf(outside, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
 

@@ -31,9 +31,9 @@ class Moments:
     deadline: float | None
     saved: float = field(default_factory=time.monotonic)
 
-    def after(self, step: int) -> Moment:
-        """What is due when `step` steps are done."""
-        now, last = time.monotonic(), step == self.total
+    def after(self, step: int, ended: bool = False) -> Moment:
+        """What is due when `step` steps are done; ended: none follows, although the length is not reached."""
+        now, last = time.monotonic(), ended or step == self.total
         over = self.deadline is not None and now > self.deadline and not last
         save = self.seconds is not None and (now - self.saved > self.seconds or over or last)
         return Moment(step % self.per_epoch == 0 or last, save, over, last)
