@@ -17,7 +17,8 @@ from imbnas.evidence.power import stage_seconds
 from imbnas.evidence.table2 import beside, by_group, main, paired_differences, printed, retrainings, same_path, table_2
 from imbnas.losses import class_weights
 from imbnas.names import BESIDE, PROCEDURES, ROWS, TARGETS
-from imbnas.statistics.intervals import binomial_error, t_interval
+from imbnas.statistics.intervals import t_interval
+from imbnas.statistics.scores import binomial_error
 
 
 def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012", split="a", **config) -> dict:
@@ -60,6 +61,10 @@ class TestThePapersFigures:
 
     def test_binomial_error_of_half(self) -> None:
         assert binomial_error(50.0, 2500) == pytest.approx(1.0)
+
+    def test_images_need_not_be_whole(self) -> None:
+        """A mean over classes is as sure as 1562.5 images (50 % of 50 %, over 1.6)."""
+        assert binomial_error(50.0, 1562.5) == pytest.approx(1.6**0.5)
 
     def test_the_paragon_is_not_the_best_of_two_columns(self) -> None:
         assert (PAPER.loc["P1"] > PAPER.loc["P3"]).sum() == 2

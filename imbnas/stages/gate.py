@@ -15,7 +15,7 @@ from imbnas.stages.run import Run
 from imbnas.stages.scoring import scorer, tau
 from imbnas.stages.supernet import load_source, supernet_config
 from imbnas.stages.target import Target, load_target, scoring_batches, worth_images
-from imbnas.statistics.intervals import binomial_error
+from imbnas.statistics.scores import binomial_error
 from imbnas.training import Log
 
 
