@@ -124,6 +124,17 @@ def test_a_card_tells_the_adaptations_of_its_own_recipe_alone(tmp_path):
     assert (single_path["arm"], len(single_path["by_accuracy"])) == ("constant", 1)  # fair's recipe is the same
 
 
+def test_an_arm_of_another_precision_is_on_no_card(tmp_path):
+    """paper-float32 has paper's recipe: what was trained in bfloat16 says nothing of it."""
+    scores = {"accuracy": dict(zip(sample_cells(20), map(float, range(20)), strict=True))}
+    results = {"split": "x", "moments": [{"step": 9, **scores, "loss": scores["accuracy"]}]}
+    config = {"arm": arm_called("paper"), "seed": 0}
+    records.write(tmp_path / "validity" / "paper-s0.json", "validity", config, results, {})
+    assert profiles.load("paper-float32").supernet == profiles.load("paper").supernet
+    assert validity(profiles.load("paper"), tmp_path)["arm"] == "paper"
+    assert validity(profiles.load("paper-float32"), tmp_path) is None
+
+
 def test_an_arm_that_is_a_profiles_trains_and_adapts_by_that_profile():
     paper, arm = profiles.load("paper"), arm_called("paper")
     assert arm.recipe == paper.supernet and arm.precision == paper.precision

@@ -1,5 +1,6 @@
 """The arms of the validity study: ways to train a super-network over NAS-Bench-201's cells, as read from its file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from imbnas import profiles
+from imbnas import profiles, records
 from imbnas.names import HOMES
-from imbnas.profiles import Scoring
+from imbnas.profiles import Profile, Scoring
 from imbnas.space import CellSpace
 from imbnas.training import Recipe
 from imbnas.typed import build
@@ -61,8 +62,19 @@ def arms(kind: str = "arms") -> dict[str, Arm]:
     told = study()
     base, changes = merged(told["base"], told.get(f"{kind}_base", {})), told[kind]
     if kind == "profiles":
-        changes = {name: {"recipe": vars(profiles.load(name).supernet)} | more for name, more in changes.items()}
+        changes = {name: source_of(profiles.load(name)) | (more or {}) for name, more in changes.items()}
     return {name: read_arm(name, base, more or {}) for name, more in changes.items()}
+
+
+def source_of(profile: Profile) -> dict[str, Any]:
+    """What makes an arm train as a profile's source super-network does."""
+    return {"recipe": vars(profile.supernet), "precision": profile.precision}
+
+
+def trains_as(arm: Mapping[str, Any], profile: Profile) -> bool:
+    """Whether an arm, as a record holds it, trains as a profile's source: by its recipe and precision, path by path."""
+    same = arm["recipe"] == records.plain(profile.supernet) and arm["precision"] == profile.precision
+    return same and not arm["fair"]
 
 
 def arm_called(name: str) -> Arm:
