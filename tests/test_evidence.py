@@ -4,13 +4,14 @@ import itertools
 import math
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from imbnas import records
-from imbnas.evidence.grid import Grid, costs, leading, paths_are_ranked, table_is_whole, winners
+from imbnas import profiles, records
+from imbnas.evidence.grid import Grid, costs, leading, own_place, paths_are_ranked, table_is_whole, winners
 from imbnas.evidence.paper import PAPER, paper_gaps
 from imbnas.evidence.paths import FEWEST_PATHS
 from imbnas.evidence.power import stage_seconds
@@ -299,6 +300,19 @@ class TestTheLeadingGrid:
             for p in procedures:
                 written(tmp_path / "laptop" / folder / "space", "retrain", f"retrain-{p}", record(p))
         assert leading(tmp_path).folder == tmp_path / "laptop" / "c-d" / "space"
+
+    def test_a_profiles_own_data_lie_in_a_folder_of_their_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Though another pair has more records."""
+        smoke = profiles.load("smoke")
+        mine = replace(smoke, source="cifar10", target_data="a/photos.npz", space="cell3-c16-n1")
+        monkeypatch.setattr(profiles, "load", lambda name: mine)
+        for pair, procedures in (("cifar10-a", ("P0", "P1")), ("cifar10-photos", ("P0",))):
+            for p in procedures:
+                written(tmp_path / "smoke" / pair / "cell3-c16-n1", "retrain", f"retrain-{p}", record(p))
+        assert own_place("smoke") == Path("smoke/cifar10-photos/cell3-c16-n1")
+        assert leading(tmp_path).folder == tmp_path / own_place("smoke")
 
     def test_a_profile_without_the_stage_is_passed_over(self, tmp_path: Path) -> None:
         written(tmp_path / "paper" / "a-b" / "space", "search", "search-P0", record("P0"))

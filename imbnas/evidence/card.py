@@ -21,6 +21,7 @@ import yaml
 from imbnas import profiles, records
 from imbnas.evidence.adapted import adapted
 from imbnas.evidence.agreement import KINDS, agreement, images, scores_of, truth_of, yardsticks
+from imbnas.evidence.grid import own_place
 from imbnas.evidence.quality import REPEATS
 from imbnas.evidence.spread import retrained_spread
 from imbnas.profiles import Profile
@@ -87,7 +88,7 @@ def signal(profile: Profile, results: Path) -> list[dict[str, Any]] | None:
         tried(record) | {name: record["results"][name] for name in SIGNAL} | bounds(record)
         | {name: record["results"][name] for name in JUDGED} | retrained(record) for record in found
     ]  # fmt: skip
-    own = (profile.name, f"{profile.source}-{profile.target_data}", profile.space)
+    own = own_place(profile.name).parts
     return sorted(rows, key=lambda row: (row["profile"], row["pair"], row["space"]) != own) or None
 
 
