@@ -17,8 +17,9 @@ from torch import Generator
 
 from imbnas.space import CellSpace
 from imbnas.space.base import check_whole
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.statistics.regret import expected_regret
+from imbnas.statistics.scores import tau_b
 
 SPACE = CellSpace(stages=1, channels=16, cells=5)
 TABLE = Path(__file__).parent / "tables" / "nasbench201.csv.gz"

@@ -60,16 +60,15 @@ def evolve(
     mutation_rate: float = 0.1,
     parents: int = 10,
     allowed: Callable[[Path], bool] | None = None,
-    chunk: int | None = None,
     state: State | None = None,
     on_scored: Callable[[State], None] | None = None,
     on_generation: Callable[[Generation], None] | None = None,
 ) -> Search:
     """Search: `population` random paths, then `generations` times as many new ones; the paper's settings.
 
-    `score(paths)` returns one finite number per path, higher is better; it is given at most `chunk` paths at
-    a time (None: a whole generation). After each chunk `on_scored` is offered a JSON-serialisable state; a
-    search continued from it by `state` ends as if it had never stopped. `allowed`: which paths may be scored.
+    `score(paths)` returns one finite number per path, higher is better; it is given a whole generation at a time,
+    and after each one `on_scored` is offered a JSON-serialisable state; a search continued from it by `state` ends as
+    if it had never stopped. `allowed`: which paths may be scored.
 
     Raises ValueError for settings that contradict each other, a state that is damaged or of another search, a score
     that is not finite, and a space that runs out of new paths.
@@ -94,7 +93,7 @@ def evolve(
     settings |= {"mutations": mutations, "mutation_rate": mutation_rate, "parents": parents}
     run = _Run(space, generator, allowed, {"search": "evolution", "space": space.name, **settings})
     run.restore(state)
-    return run.finish([population] * (generations + 1), propose, score, chunk, on_scored, on_generation)
+    return run.finish([population] * (generations + 1), propose, score, on_scored, on_generation)
 
 
 def random_search(
@@ -104,7 +103,6 @@ def random_search(
     *,
     budget: int = 1050,
     allowed: Callable[[Path], bool] | None = None,
-    chunk: int | None = None,
     state: State | None = None,
     on_scored: Callable[[State], None] | None = None,
     on_generation: Callable[[Generation], None] | None = None,
@@ -114,7 +112,7 @@ def random_search(
     sizes = [min(50, budget - start) for start in range(0, budget, 50)]
     run = _Run(space, generator, allowed, {"search": "random", "space": space.name, "budget": budget})
     run.restore(state)
-    return run.finish(sizes, lambda scored: iter(()), score, chunk, on_scored, on_generation)
+    return run.finish(sizes, lambda scored: iter(()), score, on_scored, on_generation)
 
 
 def best_of(scored: dict[Path, float], count: int) -> list[Path]:
@@ -140,17 +138,14 @@ class _Run:
         sizes: list[int],
         propose: Callable[[dict[Path, float]], Proposals],
         score: Score,
-        chunk: int | None,
         on_scored: Callable[[State], None] | None,
         on_generation: Callable[[Generation], None] | None,
     ) -> Search:
-        if chunk is not None:
-            check_whole(1, chunk=chunk)
         for number in range(len(self.history), len(sizes)):
             if not self.children:
                 self.breed(sizes[number], propose(self.scored))
-            while pending := [path for path in self.children if path not in self.scored]:
-                self.record(pending[:chunk], score(pending[:chunk]))
+            if pending := [path for path in self.children if path not in self.scored]:
+                self.record(pending, score(pending))
                 if on_scored:
                     on_scored(self.state())
             self.close_generation(number)
@@ -188,7 +183,10 @@ class _Run:
         )
 
     def record(self, paths: list[Path], scores: Any) -> None:
-        values = [float(value) for value in scores]
+        try:
+            values = [float(value) for value in scores]
+        except TypeError as fault:
+            raise ValueError(f"score returned {scores!r}: expected one number per path") from fault
         if len(values) != len(paths):
             raise ValueError(f"score returned {len(values)} numbers for {len(paths)} paths")
         for path, value in zip(paths, values, strict=True):

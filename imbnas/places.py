@@ -9,7 +9,15 @@ from pathlib import Path
 
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
     """`root`, else the environment variable IMBNAS_DATA, else ./data."""
-    return Path(root or os.environ.get("IMBNAS_DATA") or "data").expanduser()
+    return at_home(root or os.environ.get("IMBNAS_DATA") or "data")
+
+
+def at_home(path: str | os.PathLike[str]) -> Path:
+    """A path with the home folder in place of its ~; as it stands where nobody is called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def own_data(name: str, root: str | os.PathLike[str] | None = None) -> Path | None:
@@ -17,7 +25,7 @@ def own_data(name: str, root: str | os.PathLike[str] | None = None) -> Path | No
 
     root: the data folder, as in `data_folder`.
     """
-    own = Path(name).expanduser()
+    own = at_home(name)
     return next((place for place in (own, data_folder(root) / own) if place.exists()), None)
 
 

@@ -8,8 +8,7 @@ import yaml
 
 from imbnas.models.precision import EXPECTED, PRECISIONS
 from imbnas.training import Recipe
-from imbnas.training.recipe import expect
-from imbnas.typed import build
+from imbnas.typed import build, expect
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "profiles"

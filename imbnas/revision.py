@@ -8,15 +8,15 @@ from pathlib import Path
 LIBRARY = Path(__file__).parent
 TRAINING = ("data", "space", "models", "training", "losses.py", "adaptation.py", "evaluation", "evolution.py")
 # what is said of scores, what a profile leaves unsaid, which targets there are
-TRAINING += ("statistics", "profiles.py", "typed.py", "names.py")
-COMPUTING = (*TRAINING, "darts", "stages", "benchmark.py")
+TRAINING += ("statistics/scores.py", "profiles.py", "typed.py", "names.py")
+COMPUTING = (*TRAINING, "darts", "stages", "benchmark.py", "statistics")  # all statistics: the benchmark's rankings
 
 
 @cache
 def revision(*parts: str) -> str:
     """Six hexadecimal digits of the modules and packages named, by default of all that decide a result."""
     digest = hashlib.sha256()
-    for file in sorted(file for part in parts or COMPUTING for file in modules(LIBRARY / part)):
+    for file in sorted({file for part in parts or COMPUTING for file in modules(LIBRARY / part)}):
         digest.update(meaning(file.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()[:6]
 

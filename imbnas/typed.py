@@ -1,7 +1,9 @@
-"""A dataclass from what a file says: every entry of the kind that its field is of, or one clear message."""
+"""A dataclass from what a file says, and what its values must be: all of the kind expected, or one clear message."""
 
 import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, fields
+from numbers import Integral, Real
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -68,3 +70,29 @@ def wanted(hint: Any) -> str:
         return f"a list in brackets, each entry {wanted(inner[0])}"
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a mapping"}
     return names.get(outer or hint, f"a {hint.__name__}")
+
+
+def expect(of: Any, rules: Mapping[str, tuple[bool, str]]) -> None:
+    """ValueError for the first field of `of` whose rule, whether it holds and what is expected, does not hold."""
+    for name, (holds, expected) in rules.items():
+        if not holds:
+            found = getattr(of, name)
+            shown = f'"{found}"' if isinstance(found, str) else found
+            raise ValueError(f"{name} is {shown}; expected {expected}")
+
+
+def expect_numbers(of: Any, names: Iterable[str], kind: type[Real] = Real) -> None:
+    """ValueError for the first of the fields named that is no number, or with `Integral` no whole one."""
+    expected = "a whole number" if kind is Integral else "a number"
+    expect(of, {name: (isinstance(getattr(of, name), kind), expected) for name in names})
+
+
+def all_numbers(values: Any) -> bool:
+    """Whether these are several numbers."""
+    return isinstance(values, tuple | list) and all(isinstance(value, Real) for value in values)
+
+
+def expect_one_of(name: str, value: str, known: Collection[str]) -> None:
+    """ValueError for a `value` of `name` that is none of those known."""
+    if value not in known:
+        raise ValueError(f'{name} is "{value}"; expected one of {", ".join(known)}')

@@ -1,6 +1,7 @@
 """The figures on a profile's card are those that its records give."""
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,28 @@ def test_a_card_tells_the_adaptations_of_its_own_recipe_alone(tmp_path):
     assert [row["procedure"] for row in found["adapted_to_balanced_cifar100"]] == ["P0", "P1"]
     single_path = validity(profiles.load("laptop"), tmp_path)
     assert (single_path["arm"], len(single_path["by_accuracy"])) == ("constant", 1)  # fair's recipe is the same
+
+
+def test_the_gate_of_a_profiles_own_data_comes_first(tmp_path, monkeypatch):
+    """Its folder is called after the last part of their path, and another pair's stands before it in the alphabet."""
+    mine = replace(profiles.load("smoke"), source="cifar10", target_data="a/photos.npz", space="cell3-c16-n1")
+    monkeypatch.setattr(profiles, "load", lambda name: mine)
+    told = gate_record([40.0, 44.0, 46.0, 51.0], [41.0, 43.0, 50.0, 49.0])["results"]
+    for pair in ("cifar10-cats", "cifar10-photos"):
+        config = {"space": mine.space, "target": "natural", "seed": 0}
+        records.write(tmp_path / "smoke" / pair / mine.space / "gate-natural-s0.json", "gate", config, told, {})
+    assert [row["pair"] for row in signal(mine, tmp_path)] == ["cifar10-photos", "cifar10-cats"]
+
+
+def test_an_arm_of_another_precision_is_on_no_card(tmp_path):
+    """paper-float32 has paper's recipe: what was trained in bfloat16 says nothing of it."""
+    scores = {"accuracy": dict(zip(sample_cells(20), map(float, range(20)), strict=True))}
+    results = {"split": "x", "moments": [{"step": 9, **scores, "loss": scores["accuracy"]}]}
+    config = {"arm": arm_called("paper"), "seed": 0}
+    records.write(tmp_path / "validity" / "paper-s0.json", "validity", config, results, {})
+    assert profiles.load("paper-float32").supernet == profiles.load("paper").supernet
+    assert validity(profiles.load("paper"), tmp_path)["arm"] == "paper"
+    assert validity(profiles.load("paper-float32"), tmp_path) is None
 
 
 def test_an_arm_that_is_a_profiles_trains_and_adapts_by_that_profile():

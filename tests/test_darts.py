@@ -124,6 +124,9 @@ def test_bad_input_is_refused_by_name():
         search(SuperNet(CELL, 3, generator()), DATA, (PARTS[0], PARTS[0]), TINY, generator())
     with pytest.raises(ValueError, match="index is of 0 images; expected at least one"):
         halves(DATA.train_labels, torch.arange(0), generator())
+    for odd in (-1, 0):
+        with pytest.raises(ValueError, match=f"per_class is {odd}: expected a whole number from 1"):
+            halves(DATA.train_labels, torch.arange(48), generator(), odd)
     with pytest.raises(ValueError, match=r"alpha has shape \(5, 5\); cell1-c4-n1 needs \(6, 5\)"):
         discretise(CELL, torch.zeros(5, 5))
     with pytest.raises(ValueError, match="not finite"):
@@ -542,3 +545,11 @@ def test_an_arm_that_does_not_exist_is_refused():
         darts("frist-order")
     with pytest.raises(ValueError, match='method is "annealing"'):
         replace(tiny_arm("first-order"), method="annealing")
+
+
+def test_an_arm_whose_length_would_not_follow_from_its_images_is_refused():
+    arm = tiny_arm("first-order")
+    with pytest.raises(ValueError, match='unit is "epochs"; expected "steps": how many there are follows from images'):
+        replace(arm, recipe=replace(arm.recipe, unit="epochs"))
+    with pytest.raises(ValueError, match='precision is "bf61"; expected "bf16", "float32" or "float64"'):
+        replace(arm, precision="bf61")

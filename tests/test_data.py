@@ -188,6 +188,16 @@ def test_a_data_set_of_wrong_tensors_is_refused(images, labels, words):
         Dataset("toy", IMAGES, LABELS, images, labels, ("a", "b"))
 
 
+def test_a_data_set_of_arrays_is_told_to_take_tensors():
+    with (
+        untyped(),
+        pytest.raises(ValueError, match="^toy: train_images is of the type ndarray: expected torch tensors"),
+    ):
+        Dataset("toy", IMAGES.numpy(), LABELS, IMAGES, LABELS, ("a", "b"))
+    with untyped(), pytest.raises(ValueError, match="^toy: test_labels is of the type list: expected torch tensors"):
+        Dataset("toy", IMAGES, LABELS, IMAGES, LABELS.tolist(), ("a", "b"))
+
+
 # --- .npz files --------------------------------------------------------------------------------------------------
 
 
@@ -561,6 +571,11 @@ def test_what_is_no_name_is_refused(name):
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
     with pytest.raises(DataError, match="'cifar11'.*cifar10, cifar100, glyphs10, glyphs100"):
         load("cifar11", root=tmp_path)
+
+
+def test_a_home_of_nobody_has_no_data(tmp_path):
+    with pytest.raises(DataError, match="no data set '~nosuchuser/x': take one of cifar10"):
+        load("~nosuchuser/x", root=tmp_path)
 
 
 def test_a_photograph_that_lies_on_its_side_is_read_upright(tmp_path):

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+from untyped import untyped
 
 from imbnas.evaluation import Plan, accuracy, confusion, features, rank, ridge, ridge_predict
 from imbnas.models import BatchNorm, SubNet, SuperNet, use_batch_statistics
@@ -290,6 +291,11 @@ def test_ridge_against_the_normal_equations():
 def test_ridge_refuses_labels_and_weights_of_other_classes(labels, weights, words):
     with pytest.raises(ValueError, match=words):
         ridge(drawn(4, 3), torch.tensor(labels), 4, weights)
+
+
+def test_ridge_refuses_rows_without_a_label():
+    with untyped(), pytest.raises(ValueError, match="there are 9 labels for 10 rows of features; expected one per row"):
+        ridge(drawn(10, 3), torch.zeros(9, dtype=torch.int64), 4)
 
 
 def test_batches_that_can_be_read_once_score_as_a_list():

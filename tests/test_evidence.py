@@ -4,20 +4,22 @@ import itertools
 import math
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from imbnas import records
-from imbnas.evidence.grid import Grid, costs, leading, paths_are_ranked, table_is_whole, winners
+from imbnas import profiles, records
+from imbnas.evidence.grid import Grid, costs, leading, own_place, paths_are_ranked, table_is_whole, winners
 from imbnas.evidence.paper import PAPER, paper_gaps
 from imbnas.evidence.paths import FEWEST_PATHS
 from imbnas.evidence.power import stage_seconds
 from imbnas.evidence.table2 import beside, by_group, main, paired_differences, printed, retrainings, same_path, table_2
 from imbnas.losses import class_weights
 from imbnas.names import BESIDE, PROCEDURES, ROWS, TARGETS
-from imbnas.statistics.intervals import binomial_error, t_interval
+from imbnas.statistics.intervals import t_interval
+from imbnas.statistics.scores import binomial_error
 
 
 def record(procedure="P0", target="exp-0.01", seed=0, accuracy=30.0, path="012", split="a", **config) -> dict:
@@ -60,6 +62,10 @@ class TestThePapersFigures:
 
     def test_binomial_error_of_half(self) -> None:
         assert binomial_error(50.0, 2500) == pytest.approx(1.0)
+
+    def test_images_need_not_be_whole(self) -> None:
+        """A mean over classes is as sure as 1562.5 images (50 % of 50 %, over 1.6)."""
+        assert binomial_error(50.0, 1562.5) == pytest.approx(1.6**0.5)
 
     def test_the_paragon_is_not_the_best_of_two_columns(self) -> None:
         assert (PAPER.loc["P1"] > PAPER.loc["P3"]).sum() == 2
@@ -295,6 +301,19 @@ class TestTheLeadingGrid:
             for p in procedures:
                 written(tmp_path / "laptop" / folder / "space", "retrain", f"retrain-{p}", record(p))
         assert leading(tmp_path).folder == tmp_path / "laptop" / "c-d" / "space"
+
+    def test_a_profiles_own_data_lie_in_a_folder_of_their_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Though another pair has more records."""
+        smoke = profiles.load("smoke")
+        mine = replace(smoke, source="cifar10", target_data="a/photos.npz", space="cell3-c16-n1")
+        monkeypatch.setattr(profiles, "load", lambda name: mine)
+        for pair, procedures in (("cifar10-a", ("P0", "P1")), ("cifar10-photos", ("P0",))):
+            for p in procedures:
+                written(tmp_path / "smoke" / pair / "cell3-c16-n1", "retrain", f"retrain-{p}", record(p))
+        assert own_place("smoke") == Path("smoke/cifar10-photos/cell3-c16-n1")
+        assert leading(tmp_path).folder == tmp_path / own_place("smoke")
 
     def test_a_profile_without_the_stage_is_passed_over(self, tmp_path: Path) -> None:
         written(tmp_path / "paper" / "a-b" / "space", "search", "search-P0", record("P0"))

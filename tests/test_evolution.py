@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from statistics import fmean
 
@@ -137,10 +138,9 @@ def test_history_tells_best_so_far_and_mean():
     share=st.floats(0, 1),
     rate=st.floats(0, 1),
     parents=st.integers(1, 30),
-    chunk=st.none() | st.integers(1, 30),
 )
 @settings(deadline=None, max_examples=40)
-def test_every_path_is_scored_once_and_allowed(seed, population, share, rate, parents, chunk):
+def test_every_path_is_scored_once_and_allowed(seed, population, share, rate, parents):
     calls: list = []
     score = additive(SMALL)
 
@@ -150,12 +150,12 @@ def test_every_path_is_scored_once_and_allowed(seed, population, share, rate, pa
 
     mutations = int(share * population)
     sizes = {"generations": 3, "population": population, "mutations": mutations, "parents": parents}
-    sizes |= {"crossovers": population - mutations, "mutation_rate": rate, "chunk": chunk}
+    sizes |= {"crossovers": population - mutations, "mutation_rate": rate}
     search = evolve(SMALL, spy, seeded(seed), **sizes, allowed=lambda path: path[0] != 3)
     asked = [path for paths in calls for path in paths]
     assert asked == list(search.scored) and len(set(asked)) == 4 * population
     assert all(path[0] != 3 for path in asked)
-    assert chunk is None or max(map(len, calls)) <= chunk
+    assert [len(paths) for paths in calls] == [population] * 4
     assert search.scored[search.best] == max(search.scored.values())
 
 
@@ -194,28 +194,28 @@ def killed_and_resumed(search: Callable, score: Callable, deaths: list[int], **o
             continue
 
 
-@given(deaths=st.lists(st.integers(1, 60), unique=True, max_size=5), chunk=st.sampled_from([None, 1, 7, 20]))
+@given(deaths=st.lists(st.integers(1, 9), unique=True, max_size=5))
 @settings(deadline=None, max_examples=25)
-def test_a_killed_evolution_ends_as_an_undisturbed_one(deaths, chunk):
+def test_a_killed_evolution_ends_as_an_undisturbed_one(deaths):
     def search(score, generator, **options):
         sizes = {"generations": 3, "population": 12, "mutations": 5, "crossovers": 5}
         return evolve(NB201, score, generator, **sizes, **options)
 
     score, undisturbed = additive(NB201), seeded(5)
     expected = search(score, undisturbed)
-    found, generator = killed_and_resumed(search, score, deaths, chunk=chunk)
+    found, generator = killed_and_resumed(search, score, deaths)
     assert found == expected
     assert list(found.scored) == list(expected.scored)
     assert torch.equal(generator.get_state(), undisturbed.get_state())
 
 
-@pytest.mark.parametrize("death", [1, 2, 7, 11])
+@pytest.mark.parametrize("death", [1, 2, 3])
 def test_a_killed_random_search_ends_as_an_undisturbed_one(death):
     def search(score, generator, **options):
         return random_search(NB201, score, generator, budget=115, **options)
 
     score = additive(NB201)
-    found, _ = killed_and_resumed(search, score, [death], chunk=10)
+    found, _ = killed_and_resumed(search, score, [death])
     assert found == search(score, seeded(5))
     assert len(found.scored) == 115
 
@@ -271,6 +271,12 @@ def test_a_score_that_is_no_number_is_refused_by_path(bad):
         evolve(SMALL, lambda paths: [0.0] * (len(paths) - 1) + [bad], seeded(0))
 
 
+def test_what_is_no_list_of_scores_is_refused():
+    for odd in (None, 0.5, torch.tensor(0.5)):
+        with pytest.raises(ValueError, match=f"score returned {re.escape(repr(odd))}: expected one number per path"):
+            evolve(SMALL, lambda paths, odd=odd: odd, seeded(0))
+
+
 def test_a_wrong_number_of_scores_is_refused():
     with pytest.raises(ValueError, match="returned 49 numbers for 50 paths"):
         evolve(SMALL, lambda paths: [0.0] * (len(paths) - 1), seeded(0))
@@ -293,13 +299,11 @@ def test_a_space_that_runs_out_is_refused():
         {"parents": 0},
         {"generations": -1},
         {"mutations": -1},
-        {"chunk": 0},
         {"mutation_rate": 1.1},
         {"mutation_rate": math.nan},
         {"population": 10.5, "mutations": 2, "crossovers": 2},
         {"parents": 2.5},
         {"generations": 1.5},
-        {"chunk": 1.5},
         {"state": {}},
     ],
 )

@@ -21,7 +21,8 @@ from imbnas.evidence.table2 import paired_differences, retrainings, seed_by_seed
 from imbnas.models import ResNet32
 from imbnas.names import BESIDE, LONG_TAILED, PROCEDURES, ROWS, TARGETS
 from imbnas.space import parse_space
-from imbnas.statistics.intervals import binomial_error, holm, sd_interval, t_interval
+from imbnas.statistics.intervals import holm, sd_interval, t_interval
+from imbnas.statistics.scores import binomial_error
 
 RESULTS = profiles.ROOT / "results"
 

@@ -26,6 +26,7 @@ def test_own_data_lie_where_their_path_says_or_in_the_data_folder(places: Path) 
     assert own_data("far") == places / "data" / "far"
     assert own_data("far", root=places / "home") is None
     assert own_data("mine", root="~") == places / "home" / "mine"
+    assert own_data("~nosuchuser/mine") is None and data_folder("~nosuchuser") == Path("~nosuchuser")
 
 
 def test_the_grid_takes_data_from_all_these_places(places: Path) -> None:

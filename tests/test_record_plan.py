@@ -6,6 +6,7 @@ from pathlib import Path
 import record_plan
 from machine import PLACE
 from packing import grid
+from packing.grid import Grid
 from packing.steps import arm, can_run
 from record.leave import unfinished_work
 
@@ -142,6 +143,12 @@ class TestPlan:
         """What would wait for data that no pack brings is not in the plan."""
         steps = record_plan.by_value("smoke", [0])
         assert all(not need.startswith("data/") for step in steps for need in step["needs"])
+
+    def test_a_profiles_card_gets_arms_of_its_own_precision(self) -> None:
+        """paper-float32 has paper's recipe, but paper's super-network on published cells trains in bfloat16."""
+        for profile, seen in (("paper", True), ("paper-float32", False)):
+            carded = [step["leaves"] for step in record_plan.carded(Grid(profile), 0)]
+            assert ("results/validity/paper-s0.json" in carded) == seen
 
     def test_names_are_those_of_everywhere(self) -> None:
         """Targets in an order of their own; what is compared and adapted as Table 2 has it."""

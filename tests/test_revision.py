@@ -79,6 +79,15 @@ def test_what_a_stage_imports_counts_unless_it_only_names_or_writes() -> None:
     }
 
 
+def test_a_statistic_that_only_tables_use_renames_no_stage() -> None:
+    """Of the statistics, what the stages themselves import counts in the name of each; not intervals, nor Holm."""
+    statistics = revision.LIBRARY / "statistics"
+    used = set().union(*map(imported, (revision.LIBRARY / "stages").glob("*.py")))
+    counted = {file for part in revision.TRAINING for file in revision.modules(revision.LIBRARY / part)}
+    of_statistics = {file.name for file in counted if file.parent == statistics}
+    assert {file.name for file in used if file.parent == statistics} - {"__init__.py"} == of_statistics == {"scores.py"}
+
+
 def test_everything_that_decides_a_result_counts(tmp_path: Path, monkeypatch) -> None:
     seen = {file.name for part in revision.COMPUTING for file in revision.modules(revision.LIBRARY / part)}
     assert {"operations.py", "loop.py", "splits.py", "losses.py", "adaptation.py", "cures.py", "retrain.py"} <= seen

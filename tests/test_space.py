@@ -305,6 +305,12 @@ def test_the_median_cost_is_the_middle_one():
     assert median_cost(space, seeded(0), samples=101) == costs[50] != sum(costs) / 101
 
 
+@pytest.mark.parametrize("samples", [0, 1.5])
+def test_a_median_of_no_paths_is_refused(samples):
+    with untyped(), pytest.raises(ValueError, match=f"samples is {samples}: expected a whole number from 1"):
+        median_cost(CellSpace(cells=1), seeded(0), samples=samples)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -314,6 +320,7 @@ def test_the_median_cost_is_the_middle_one():
         lambda: MacroSpace(width=31),
         lambda: MacroSpace(layers=(4, 0, 4)),
         lambda: MacroSpace(layers=(4, 4)),
+        lambda: MacroSpace(layers=4),
         lambda: CellSpace(16.0, 1, 3),
         lambda: CellSpace(16, 1, 3.0),
         lambda: MacroSpace(width=32.0),

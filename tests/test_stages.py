@@ -22,7 +22,7 @@ from imbnas.places import work_root
 from imbnas.space import CellSpace, MacroSpace, parse_space
 from imbnas.stages import run as of_run
 from imbnas.stages.arms import arm_called, arms
-from imbnas.stages.clock import Clock
+from imbnas.stages.clock import Clock, cost
 from imbnas.stages.draws import distinct_paths, named_generator, random_paths
 from imbnas.stages.gate import figures
 from imbnas.stages.kept import Kept
@@ -235,6 +235,25 @@ def test_what_another_configuration_left_is_refused(tmp_path, tiny):
         ValueError, match="trained by another configuration .*: `python .*04-super-network.* makes it anew$"
     ):
         stages.search(one, "P2")
+
+
+def test_a_procedure_that_searches_nothing_has_no_winner_to_retrain(tmp_path, tiny):
+    with pytest.raises(ValueError, match='procedure is "P9"; expected one of P0, P1, P2, P3, control, P1-random'):
+        stages.retrain(run(tmp_path), "P9")
+
+
+def test_a_gate_of_one_path_is_refused_before_it_is_trained(tmp_path, tiny):
+    with pytest.raises(ValueError, match="paths is 1: expected a whole number from 2"):
+        stages.gate(run(tmp_path), paths=1)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_system_that_does_not_tell_its_memory_costs_no_record(monkeypatch):
+    """Windows has no module `resource`: that must not come out after hours of training."""
+    monkeypatch.setattr("imbnas.stages.clock.resource", None)
+    assert cost(Clock(), torch.device("cpu"))["peak_memory_mib"] is None
+    monkeypatch.undo()
+    assert cost(Clock(), torch.device("cpu"))["peak_memory_mib"] > 10
 
 
 def test_a_baseline_is_watched_on_the_test_set_and_not_moved_by_it(tmp_path, tiny):

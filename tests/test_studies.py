@@ -14,11 +14,12 @@ import pytest
 import torch
 
 from imbnas import play, records, stages
+from imbnas.names import HOMES
 from imbnas.profiles import Scoring
 from imbnas.stages import batch, study, truth, validity
 from imbnas.stages.arms import arms
 from imbnas.stages.landscape import Budget, best_so_far, landscape, published, repeat, summary, with_noise
-from imbnas.training import Recipe
+from imbnas.training import Recipe, save_tensors
 
 # the package names its functions as these modules
 truth_stage, validity_stage = (import_module(f"imbnas.stages.{name}") for name in ("truth", "validity"))
@@ -89,6 +90,52 @@ def test_the_chapter_on_p1_hands_the_truth_what_it_was_given(monkeypatch: pytest
 def test_an_unknown_arm_is_refused() -> None:
     with pytest.raises(ValueError, match=f'validity arm is "constnat"; expected one of {", ".join(arms())}'):
         validity("constnat")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"measure": (1.5,)}, r"measure is \(1.5,\); expected parts of the training, each above 0 and at most 1"),
+        ({"measure": (0.5, 0.0)}, "measure is .* above 0"),
+        ({"precision": "bf61"}, 'precision is "bf61"; expected "bf16", "float32" or "float64"'),
+        ({"cells": 0}, "cells is 0; expected at least 1"),
+        ({"early_cells": 0}, "early_cells is 0; expected at least 1"),
+    ],
+)
+def test_an_arm_that_could_only_fail_at_the_end_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(arms()["constant"], **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"statistics": "sorce"}, 'statistics is "sorce"; expected "target" or "source"'),
+        ({"after": 2.0}, "after is 2.0; expected a part of the training, from 0 to 1"),
+        ({"after": -0.5}, "after is -0.5"),
+        ({"cells": 0}, "cells is 0; expected at least 1"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        truth_stage.Variant(**changes)
+
+
+def test_every_arm_and_variant_of_the_studies_can_be() -> None:
+    assert [len(arms(kind)) > 0 for kind in HOMES] == [True] * len(HOMES)
+    assert set(truth_stage.variants()) > {"", "source-statistics"}
+
+
+@pytest.mark.parametrize("card", [{"identity": "0" * 12}, {}])
+def test_weights_of_another_version_of_an_arm_are_refused(card: dict[str, str], tmp_path: Path) -> None:
+    """Those that say nothing of themselves, too."""
+    arm = arms()["constant"]
+    file = tmp_path / "validity" / "constant-s0.safetensors"
+    about = {"space": arm.space.name, "classes": "10"} | card if card else {}
+    save_tensors(file, {"weight": torch.zeros(1)}, about)
+    told = "than is asked for .*: the arm constant makes it anew" if card else "over None, not over cell1-c16-n1"
+    with pytest.raises(ValueError, match=f"constant-s0.safetensors .*{told}$"):
+        validity_stage.trained(arm, 0, tmp_path, torch.device("cpu"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from torch import nn
 from untyped import untyped
 
 from imbnas.data import Batches, Dataset
-from imbnas.models import SuperNet
+from imbnas.models import SubNet, SuperNet
 from imbnas.space import CellSpace
 from imbnas.training import NotFinite, PathSampler, Recipe, Unfinished, fit, load_tensors, save_tensors, sgd
 from imbnas.training.alone import Wait, alone
@@ -366,6 +366,28 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, what, changes):
     assert train() == train()
     with pytest.raises(ValueError, match=f"training.safetensors belongs to another {what}: delete it, or give"):
         train(**changes)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda: SuperNet(CellSpace(4, 1, 1), 3), lambda: SuperNet(CellSpace(4, 1, 3), 3)),
+        (lambda: SubNet(SPACE, (1, 1, 1, 3, 1, 1), 3), lambda: SubNet(SPACE, (4, 1, 0, 3, 1, 1), 3)),
+    ],
+    ids=["space", "path"],
+)
+def test_networks_apart_by_operations_without_tensors_are_told_apart(tmp_path, one, other):
+    _, _, batches = prepared()
+    recipe, file = Recipe(2, 0.05, unit="steps"), tmp_path / "training.safetensors"
+
+    def train(net):
+        forward = (lambda x: net(x, (3,) * net.space.genes)) if isinstance(net, SuperNet) else net
+        return fit(net, forward, batches, recipe, checkpoint=file)
+
+    shapes = [{name: tensor.shape for name, tensor in net().state_dict().items()} for net in (one, other)]
+    assert shapes[0] == shapes[1] and train(one()) == train(one())
+    with pytest.raises(ValueError, match="training.safetensors belongs to another network: delete it, or give"):
+        train(other())
 
 
 def test_a_checkpoint_that_does_not_say_whose_it_is_is_refused(tmp_path):

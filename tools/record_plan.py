@@ -10,10 +10,10 @@ from packing.grid import ADAPTED, RANKED_ON, TARGETS, Grid, printed
 from packing.steps import adaptation_step, arm, can_run, speed
 from record.steps import TRIAL, Step
 
-from imbnas import profiles
+from imbnas import profiles, records
 from imbnas.data.sources import CIFAR
 from imbnas.evidence.probes import PROBES
-from imbnas.stages.arms import arms
+from imbnas.stages.arms import arms, trains_as
 from imbnas.stages.ranking import COUNT, NAMED
 
 RANKED, AGAIN = 24, 6  # paths of the fixed set that come early, and again with another seed
@@ -70,9 +70,9 @@ def on_cifar(profile: str) -> bool:
 def carded(grid: Grid, seed: int) -> Iterator[Step]:
     """What the profile's card is made of: the signal gate, and its recipes on cells whose accuracy is published."""
     yield grid.gate(seed)
-    supernet = profiles.load(grid.profile).supernet
+    profile = profiles.load(grid.profile)
     for name, one in {**arms("arms"), **arms("profiles")}.items():
-        if one.recipe == supernet and not one.fair:
+        if trains_as(records.plain(one), profile):
             yield arm(name, seed)
             yield from (adaptation_step(name, procedure, "", "balance", seed) for procedure in (*ADAPTED, "control"))
 

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from imbnas.darts.recipe import DartsRecipe
 from imbnas.models import MixedOp, SuperNet
+from imbnas.typed import expect_one_of
 
 CURES = ("none", "warm-up", "skip-dropout", "early-stopping")
 
@@ -17,8 +18,7 @@ def cured(recipe: DartsRecipe, cure: str) -> DartsRecipe:
 
     ValueError for an unknown cure, and for one that counts turns where the recipe counts epochs.
     """
-    if cure not in CURES:
-        raise ValueError(f'cure is "{cure}"; expected one of {", ".join(CURES)}')
+    expect_one_of("cure", cure, CURES)
     if cure in ("warm-up", "early-stopping") and recipe.weights.unit != "steps":
         raise ValueError(f'the cure "{cure}" counts turns, the recipe {recipe.weights.unit}: give its length in steps')
     turns = recipe.weights.length

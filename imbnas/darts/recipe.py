@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from imbnas.training import Recipe
-from imbnas.training.recipe import all_numbers, expect, expect_numbers
+from imbnas.typed import all_numbers, expect, expect_numbers
 
 ORDERS = ("first", "second")
 

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from imbnas.models import SuperNet
 from imbnas.space import Path, Space
+from imbnas.space.base import check_whole
 
 Alpha = Float[Tensor, "genes choices"]
 
@@ -52,8 +53,10 @@ def halves(
     """`index` in two: images for the weights and images for α, every class shared equally.
 
     per_class: how many images of each class count, at most; None for all. A class's odd image goes to the weights,
-    so that a class of one has none for α. ValueError for an `index` of no image.
+    so that a class of one has none for α. ValueError for an `index` of no image, and for a `per_class` below 1.
     """
+    if per_class is not None:
+        check_whole(1, per_class=per_class)
     if not len(index):
         raise ValueError("index is of 0 images; expected at least one to share")
     shuffled = index[torch.randperm(len(index), generator=generator)]

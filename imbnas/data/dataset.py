@@ -8,13 +8,15 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Training and test images, uint8 [N, 3, H, H], channels-last, with labels 0 to C - 1, int64 [N].
 
-    ValueError for images or labels of another kind or shape, for training and test images of two sizes, and for a label
-    without a class.
+    ValueError for what is no tensor, for images or labels of another kind or shape, for training and test images of two
+    sizes, and for a label without a class.
     """
 
     name: str
@@ -25,6 +27,12 @@ class Dataset:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for name in TENSORS:
+            if not isinstance(found := getattr(self, name), Tensor):
+                raise ValueError(
+                    f"{self.name}: {name} is of the type {type(found).__name__}: expected torch tensors, as "
+                    "torch.from_numpy makes them of arrays"
+                )
         for part in ("train", "test"):
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
             if mend := _fault(images, labels, self.num_classes):
@@ -77,8 +85,7 @@ class Dataset:
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The same data set with its tensors on `device`."""
-        names = ("train_images", "train_labels", "test_images", "test_labels")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        return replace(self, **{name: getattr(self, name).to(device) for name in TENSORS})
 
 
 def _fault(images: Tensor, labels: Tensor, classes: int) -> str | None:

@@ -6,8 +6,6 @@ from numbers import Integral
 
 from imbnas.names import check_factor
 
-KINDS = ("balance", "exp", "step", "natural")
-
 
 def class_counts(kind: str, factor: float = 1.0, *, num_classes: int, per_class: int) -> list[int]:
     """Images of each class, label 0 the head.

@@ -18,9 +18,13 @@ def ridge(
 
     penalty: times the sum of the squares of all coefficients, the intercept's too, is what is added to the sum of the
     weighted squared errors.
-    Returns the coefficients, the last row the intercept; predict with `ridge_predict`. ValueError unless all labels are
-    below `num_classes` and there is one weight for each class.
+    Returns the coefficients, the last row the intercept; predict with `ridge_predict`. ValueError unless there is one
+    label for each row, all of them below `num_classes`, and one weight for each class.
     """
+    if len(train) != len(train_labels):
+        raise ValueError(
+            f"there are {len(train_labels)} labels for {len(train)} rows of features; expected one per row"
+        )
     check_labels(train_labels, num_classes)
     check_weights(weights, num_classes)
     x = torch.cat([train.double(), torch.ones(len(train), 1, dtype=torch.float64, device=train.device)], 1)

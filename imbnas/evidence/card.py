@@ -21,9 +21,11 @@ import yaml
 from imbnas import profiles, records
 from imbnas.evidence.adapted import adapted
 from imbnas.evidence.agreement import KINDS, agreement, images, scores_of, truth_of, yardsticks
+from imbnas.evidence.grid import own_place
 from imbnas.evidence.quality import REPEATS
 from imbnas.evidence.spread import retrained_spread
 from imbnas.profiles import Profile
+from imbnas.stages.arms import trains_as
 from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 
 SIGNAL = ("tau_between_seeds", "mean", "spread", "binomial_error", "tau_with_source_scores", "tau_with_macs")
@@ -43,15 +45,9 @@ def card(profile: Profile, results: Path = profiles.ROOT / "results") -> dict[st
     return {"validity": validity(profile, results), "signal": signal(profile, results)}
 
 
-def same_recipe(record: dict[str, Any], profile: Profile) -> bool:
-    """Whether an arm of the validity study trained as the profile trains its source super-network."""
-    arm = record["config"]["arm"]
-    return arm["recipe"] == records.plain(profile.supernet) and not arm["fair"]
-
-
 def validity(profile: Profile, results: Path) -> dict[str, Any] | None:
     """Kendall's tau to the published accuracies at the end of the training, per seed, and the yardsticks'."""
-    study = [r for r in records.read(results / "validity") if same_recipe(r, profile)]
+    study = [r for r in records.read(results / "validity") if trains_as(r["config"]["arm"], profile)]
     if not study:
         return None
     ends = {kind: [end(record, kind) for record in study] for kind in KINDS}
@@ -92,7 +88,7 @@ def signal(profile: Profile, results: Path) -> list[dict[str, Any]] | None:
         tried(record) | {name: record["results"][name] for name in SIGNAL} | bounds(record)
         | {name: record["results"][name] for name in JUDGED} | retrained(record) for record in found
     ]  # fmt: skip
-    own = (profile.name, f"{profile.source}-{profile.target_data}", profile.space)
+    own = own_place(profile.name).parts
     return sorted(rows, key=lambda row: (row["profile"], row["pair"], row["space"]) != own) or None
 
 

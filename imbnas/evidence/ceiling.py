@@ -7,9 +7,10 @@ import pandas as pd
 from imbnas.evidence.paths import FEWEST_PATHS
 from imbnas.evidence.quality import REPEATS
 from imbnas.evidence.spread import FEWEST_REPEATED
-from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles, tau_b
+from imbnas.statistics.bootstrap import bootstrap_draws, bootstrap_taus, percentiles
 from imbnas.statistics.correlation import tau_of
 from imbnas.statistics.intervals import pooled_sd, sd_interval
+from imbnas.statistics.scores import tau_b
 
 
 def ceiling(runs: pd.DataFrame, target: str, part: str = "overall") -> dict[str, float | int | str]:

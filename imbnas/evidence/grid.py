@@ -12,6 +12,7 @@ from imbnas import profiles, records
 from imbnas.evidence.mixture import Seen
 from imbnas.evidence.paths import FEWEST_PATHS, is_path
 from imbnas.names import PROCEDURES, ROWS, TARGETS
+from imbnas.places import grid_folder
 
 LEADING = ("paper", "laptop", "smoke")  # the profile that is shown is the first of these that has records
 HOW = "`make grid PROFILE=laptop` writes them, about two hours a seed on two cores"
@@ -70,7 +71,7 @@ def fullest(results: Path, profile: str, stage: str, space: str) -> Grid | None:
     for record in records.read(results / profile):
         folders.setdefault(Path(record["file"]).parent, []).append(record)
     grids = [Grid(profile, folder, found) for folder, found in folders.items() if space in ("", folder.name)]
-    own = results / profile / own_place(profile, space)
+    own = results / own_place(profile, space)
     grids = [grid for grid in grids if grid.of(stage)]
     return max(grids, key=lambda grid: (grid.folder == own, len(grid.of(stage))), default=None)
 
@@ -90,9 +91,9 @@ def paths_are_ranked(grid: Grid) -> bool:
 
 
 def own_place(profile: str, space: str = "") -> Path:
-    """The folder, below the profile's, of the data pair that the profile names, and of its space or another."""
+    """The folder, below that of all records, of the data pair that a profile names, and of its space or another."""
     settings = profiles.load(profile)
-    return Path(f"{settings.source}-{settings.target_data}") / (space or settings.space)
+    return grid_folder(profile, settings.source, settings.target_data, space or settings.space)
 
 
 def costs(found: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from imbnas.names import PROCEDURES, TARGETS
-from imbnas.statistics.intervals import binomial_error
+from imbnas.statistics.scores import binomial_error
 
 # Table 2 of arXiv:2406.16972: one run each, top-1 on the 10,000 test images of CIFAR-100, in percent.
 PAPER = pd.DataFrame(

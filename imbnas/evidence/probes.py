@@ -16,7 +16,7 @@ from imbnas.evidence.agreement import agreement, distinct_truth, scores_of
 from imbnas.evidence.files import in_csv, refuse_arguments
 from imbnas.evidence.mixture import Record, unmixed
 from imbnas.names import ARM
-from imbnas.statistics.intervals import binomial_error
+from imbnas.statistics.scores import binomial_error
 
 FOLDER = profiles.ROOT / "results" / "probes"
 CELLS = 150  # the cells that every probe has scored

@@ -8,7 +8,8 @@ import pandas as pd
 from imbnas.evidence.mixture import Record, Seen
 from imbnas.evidence.paths import FEWEST_PATHS, first_seed, retrained_paths, scores_of
 from imbnas.profiles import ENOUGH_SPREAD
-from imbnas.statistics.intervals import binomial_error, pooled_sd, sd_interval
+from imbnas.statistics.intervals import pooled_sd, sd_interval
+from imbnas.statistics.scores import binomial_error
 
 FEWEST_REPEATED = 5  # paths with two seeds, for the noise of the seed
 VALIDATION = 5_000  # images: 10 % of CIFAR, off which the scores of a record are read that does not say how many

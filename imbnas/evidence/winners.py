@@ -12,7 +12,8 @@ from imbnas.evidence.paths import FEWEST_PATHS, first_seed, retrained_paths
 from imbnas.evidence.spread import FEWEST_REPEATED
 from imbnas.evidence.table2 import retrainings
 from imbnas.names import PROCEDURES, TARGETS
-from imbnas.statistics.intervals import binomial_error, holm, pooled_sd, welch
+from imbnas.statistics.intervals import holm, pooled_sd, welch
+from imbnas.statistics.scores import binomial_error
 
 TOGETHER = "together"
 COLUMNS = ["first", "second", "target", "seed", "difference", "error", "p", "other_error", "other_p"]

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from imbnas.evidence.paper import PAPER
 from imbnas.names import PROCEDURES, TARGETS
 from imbnas.plots.theme import BLUE, INK, PROCEDURE_COLOURS, PROCEDURE_MARKERS, QUIET, RULE, axes, note
-from imbnas.statistics.intervals import binomial_error, t_interval
+from imbnas.statistics.intervals import t_interval
+from imbnas.statistics.scores import binomial_error
 
 NO_RECORDS = "no record yet\n\nmake grid PROFILE=laptop\nwrites them"
 NORMAL = 1.96  # standard errors to either side of a 95 % interval

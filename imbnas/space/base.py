@@ -151,5 +151,6 @@ class Space(ABC):
 
 
 def median_cost(space: Space, generator: Generator, samples: int = 10_000) -> float:
-    """The median multiply-adds of random paths: the search's default for `max_cost`."""
+    """The median multiply-adds of random paths: the search's default for `max_cost`. ValueError for no `samples`."""
+    check_whole(1, samples=samples)
     return median(space.cost(space.sample(generator)).macs for _ in range(samples))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
@@ -28,6 +28,8 @@ class MacroSpace(Space):
     operations: ClassVar[tuple[str, ...]] = ("skip", "conv3x3", "conv3x3_twice", "bottleneck5x5")
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, Iterable):
+            raise ValueError(f"layers is {self.layers!r}: expected {STAGES} numbers of layers, as (4, 4, 4)")
         object.__setattr__(self, "layers", tuple(self.layers))  # a space must be hashable, which a list is not
         check_whole(2, width=self.width)
         if self.width % 2:

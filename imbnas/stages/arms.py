@@ -1,5 +1,6 @@
 """The arms of the validity study: ways to train a super-network over NAS-Bench-201's cells, as read from its file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any
 
 import yaml
 
-from imbnas import profiles
+from imbnas import profiles, records
+from imbnas.models.precision import EXPECTED, PRECISIONS
 from imbnas.names import HOMES
-from imbnas.profiles import Scoring
+from imbnas.profiles import Profile, Scoring
 from imbnas.space import CellSpace
 from imbnas.training import Recipe
-from imbnas.typed import build
+from imbnas.typed import build, expect, expect_one_of
 
 STUDY = profiles.FOLDER / "studies" / "validity.yaml"
 
@@ -23,6 +25,7 @@ class Arm:
 
     `measure` are fractions of the training at which `early_cells` cells are scored; at the end all `cells` are.
     `fair`: strict fairness, every step trains five paths that share no operation, a fifth of the batch each.
+    ValueError, by name, for what can't be trained or looked at.
     """
 
     name: str
@@ -36,6 +39,12 @@ class Arm:
     early_cells: int = 100
     precision: str = "bf16"
     scoring: Scoring = field(default_factory=Scoring)
+
+    def __post_init__(self) -> None:
+        during = all(0 < part <= 1 for part in self.measure)
+        rules = {"measure": (during, "parts of the training, each above 0 and at most 1")}
+        rules |= {name: (getattr(self, name) >= 1, "at least 1") for name in ("cells", "early_cells")}
+        expect(self, rules | {"precision": (self.precision in PRECISIONS, EXPECTED)})
 
     @property
     def space(self) -> CellSpace:
@@ -61,15 +70,25 @@ def arms(kind: str = "arms") -> dict[str, Arm]:
     told = study()
     base, changes = merged(told["base"], told.get(f"{kind}_base", {})), told[kind]
     if kind == "profiles":
-        changes = {name: {"recipe": vars(profiles.load(name).supernet)} | more for name, more in changes.items()}
+        changes = {name: source_of(profiles.load(name)) | (more or {}) for name, more in changes.items()}
     return {name: read_arm(name, base, more or {}) for name, more in changes.items()}
+
+
+def source_of(profile: Profile) -> dict[str, Any]:
+    """What makes an arm train as a profile's source super-network does."""
+    return {"recipe": vars(profile.supernet), "precision": profile.precision}
+
+
+def trains_as(arm: Mapping[str, Any], profile: Profile) -> bool:
+    """Whether an arm, as a record holds it, trains as a profile's source: by its recipe and precision, path by path."""
+    same = arm["recipe"] == records.plain(profile.supernet) and arm["precision"] == profile.precision
+    return same and not arm["fair"]
 
 
 def arm_called(name: str) -> Arm:
     """One arm of the study, of whatever kind, by its name."""
     known = {arm: kind for kind in HOMES for arm in study()[kind]}
-    if name not in known:
-        raise ValueError(f'validity arm is "{name}"; expected one of {", ".join(known)}')
+    expect_one_of("validity arm", name, known)
     return arms(known[name])[name]
 
 

@@ -14,6 +14,11 @@ from imbnas import records
 from imbnas.models.precision import has_bfloat16
 from imbnas.stages.device import SHARED
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 
 @dataclass
 class Clock:
@@ -50,9 +55,10 @@ def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
     without = ", without bfloat16" if device.type == "cpu" and not has_bfloat16() else ""
     beside = f", shared by {SHARED.get()}" if SHARED.get() > 1 else ""
     peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_resident_bytes()
+    peak_mib = None if peak is None else round(peak / 2**20)
     return {
         "seconds": {name: round(value, 2) for name, value in clock.seconds.items()},
-        "peak_memory_mib": round(peak / 2**20),
+        "peak_memory_mib": peak_mib,
         "device": records.device_name(device) + without + beside,
         "processor": records.processor(),
         "versions": records.versions(),
@@ -60,10 +66,10 @@ def cost(clock: Clock, device: torch.device, **more: Any) -> dict[str, Any]:
     }
 
 
-def peak_resident_bytes() -> int:
-    """The most memory this process has held."""
-    import resource
-
+def peak_resident_bytes() -> int | None:
+    """The most memory this process has held; None where the system does not say (Windows)."""
+    if resource is None:
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -16,6 +16,7 @@ from imbnas.data import Batches, eval_batches
 from imbnas.evaluation import confusion, rank
 from imbnas.evolution import evolve, random_search
 from imbnas.models import SubNet, SuperNet
+from imbnas.models.precision import EXPECTED, PRECISIONS
 from imbnas.places import work_root
 from imbnas.profiles import Scoring, Search
 from imbnas.space import CellSpace, digits
@@ -27,7 +28,7 @@ from imbnas.stages.kept import Kept
 from imbnas.stages.run import work_name
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.training import Recipe, fit
-from imbnas.typed import build
+from imbnas.typed import build, expect, expect_one_of
 
 STUDY = profiles.FOLDER / "studies" / "darts.yaml"
 METHODS = ("darts", "evolution", "random-paths", "stand-alone")
@@ -41,7 +42,7 @@ class Arm:
     method: "darts"; "evolution" and "random-paths", which search a super-network trained one path at a time; or
     "stand-alone", random cells that share the images equally, each trained by itself. `recipe` trains the weights;
     its length follows from `images`. `target`, `per_class` (images of each class, at most), `reweight` and `classifier`
-    ("learnt" or "fixed") are DARTS' alone.
+    ("learnt" or "fixed") are DARTS' alone. ValueError, by name, for what can't be searched by.
     """
 
     name: str
@@ -65,8 +66,9 @@ class Arm:
 
     def __post_init__(self) -> None:
         for name, known in (("method", METHODS), ("cure", CURES), ("classifier", CLASSIFIERS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f'{name} is "{getattr(self, name)}"; expected one of {", ".join(known)}')
+            expect_one_of(name, getattr(self, name), known)
+        expect(self, {"precision": (self.precision in PRECISIONS, EXPECTED)})
+        expect(self.recipe, {"unit": (self.recipe.unit == "steps", '"steps": how many there are follows from images')})
 
     @property
     def space(self) -> CellSpace:
@@ -132,8 +134,7 @@ def darts(arm: str, seed: int = 0, out: str = "", max_seconds: float | None = No
 
     Unfinished work is kept in runs/ beside `out`; the same call continues it.
     """
-    if arm not in arms():
-        raise ValueError(f'DARTS arm is "{arm}"; expected one of {", ".join(arms())}')
+    expect_one_of("DARTS arm", arm, arms())
     return run_arm(arms()[arm], seed, out, max_seconds)
 
 

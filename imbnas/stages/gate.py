@@ -7,6 +7,7 @@ from imbnas import records
 from imbnas.models import SuperNet
 from imbnas.profiles import ENOUGH_AGREEMENT, ENOUGH_SPREAD
 from imbnas.space import digits
+from imbnas.space.base import check_whole
 from imbnas.stages.adapt import adapt
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
@@ -15,7 +16,7 @@ from imbnas.stages.run import Run
 from imbnas.stages.scoring import scorer, tau
 from imbnas.stages.supernet import load_source, supernet_config
 from imbnas.stages.target import Target, load_target, scoring_batches, worth_images
-from imbnas.statistics.intervals import binomial_error
+from imbnas.statistics.scores import binomial_error
 from imbnas.training import Log
 
 
@@ -42,8 +43,10 @@ def gate(run: Run, paths: int = 24) -> dict[str, Any]:
 
     Two of the gate's three parts are judged here: the rankings agree with Kendall's tau of at least 0.5, and the
     spread of scores between paths is at least twice their binomial standard error. The third, the spread of retrained
-    accuracies against that between seeds, needs retrainings and is not.
+    accuracies against that between seeds, needs retrainings and is not. ValueError for a single path, which differs
+    from none.
     """
+    check_whole(2, paths=paths)
     config, clock, device = gate_config(run, paths), Clock(run.max_seconds), best_device()
     file = run.file("gate", run.target)
     records.refuse_unwritable(file, config)

@@ -16,7 +16,7 @@ from imbnas.space import digits
 from imbnas.space.base import check_whole
 from imbnas.stages.clock import Clock, cost
 from imbnas.stages.draws import named_generator
-from imbnas.training.recipe import expect
+from imbnas.typed import expect, expect_one_of
 
 Cells = Mapping[tuple[int, ...], float]
 KINDS = ("mutants", "crossovers", "random")
@@ -79,8 +79,7 @@ def repeat(
 
     score: what is searched, by path; a number stands for the truth with that much noise, drawn anew every time.
     """
-    if search not in SEARCHES:
-        raise ValueError(f'search is "{search}"; expected one of {", ".join(SEARCHES)}')
+    expect_one_of("search", search, SEARCHES)
     truth = published("cifar10") if truth is None else truth
     rows = [one_search(search, score, truth, number, budget) for number in range(repeats)]
     scores, truths, children, winners = zip(*rows, strict=True)

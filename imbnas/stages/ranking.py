@@ -19,6 +19,7 @@ from imbnas.stages.run import Run
 from imbnas.stages.scoring import scores_of
 from imbnas.stages.search import adaptation, adapted, search_config
 from imbnas.stages.target import load_target, worth_images
+from imbnas.typed import expect_one_of
 
 COUNT = 48
 EIGHTHS = (0, 4, 2, 6, 1, 5, 3, 7)  # the order in which eighths of the strata are taken: every beginning is spread
@@ -86,8 +87,7 @@ def retrain_named(run: Run, architecture: Any, procedure: str) -> dict[str, Any]
     "named-ce" trains with plain cross-entropy, "named-drw" with deferred re-weighting. ValueError for an architecture
     that is none of the space, or carries nothing from its input to its output.
     """
-    if procedure not in NAMED:
-        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(NAMED)}')
+    expect_one_of("procedure", procedure, NAMED)
     path = living(run.space_of_paths, architecture)
     network = digits(path)
     file = run.file(procedure, network, run.target)
@@ -118,8 +118,7 @@ def score_paths(run: Run, procedure: str) -> dict[str, Any]:
     path on the data that are scored, but in "P0-tracked", where it is what the training followed for all paths
     together, and in "P1-frozen", where it is re-estimated on the source.
     """
-    if procedure not in SCORED:
-        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(SCORED)}')
+    expect_one_of("procedure", procedure, SCORED)
     clock, device, paths = Clock(run.max_seconds), best_device(), ranked_paths(run.space_of_paths)
     training = adaptation_config(run, procedure)
     config = scores_config(run, procedure, training)

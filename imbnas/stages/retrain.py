@@ -12,7 +12,7 @@ from imbnas.evaluation import Accuracy, accuracy, confusion
 from imbnas.lines import line
 from imbnas.losses import class_weights
 from imbnas.models import ResNet32, SubNet
-from imbnas.names import BASELINES, PROCEDURES
+from imbnas.names import BASELINES, PROCEDURES, SEARCHED
 from imbnas.space import digits
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import at_once, best_device
@@ -22,6 +22,7 @@ from imbnas.stages.search import max_cost, search_config, search_file
 from imbnas.stages.target import Target, load_target
 from imbnas.training import Log, fit
 from imbnas.training.graphs import fixed_step
+from imbnas.typed import expect_one_of
 
 
 def retrain_config(run: Run, network: str, reweight: bool = True) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def retrain_config(run: Run, network: str, reweight: bool = True) -> dict[str, A
 
 
 def retrain(run: Run, procedure: str) -> dict[str, Any]:
-    """Retrain the path that `procedure` found for this target."""
+    """Retrain the path that `procedure` found for this target. ValueError for a procedure that searches nothing."""
+    expect_one_of("procedure", procedure, SEARCHED)
     found = winner(run, procedure)
     path = tuple(map(int, found["path"]))
     record_file = run.file("retrain", procedure, run.target)
@@ -92,8 +94,7 @@ def baseline(run: Run, name: str) -> dict[str, Any]:
     The published numbers it is held against are the best epoch's on the test set, so that one is recorded beside the
     last, and every epoch's in the curves. Nothing is chosen by it.
     """
-    if name not in BASELINES:
-        raise ValueError(f'baseline is "{name}"; expected one of {", ".join(BASELINES)}')
+    expect_one_of("baseline", name, BASELINES)
     config = retrain_config(run, "resnet32", name.endswith("drw"))
     file = run.file("baseline", name, run.target)
 

@@ -16,7 +16,7 @@ from imbnas.stages.control import ridge_scores
 from imbnas.stages.draws import named_generator
 from imbnas.stages.run import Run
 from imbnas.stages.target import Target, load_target, scoring_batches
-from imbnas.statistics.bootstrap import tau_b
+from imbnas.statistics.scores import tau_b
 
 
 def scores_of(run: Run, net: SuperNet, target: Target, config: dict[str, Any]) -> Callable[[list[Path]], list[float]]:

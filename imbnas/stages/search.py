@@ -22,6 +22,7 @@ from imbnas.stages.scoring import scores_of, tau
 from imbnas.stages.supernet import load_source, supernet_config
 from imbnas.stages.target import Target, load_target
 from imbnas.training import Log
+from imbnas.typed import expect_one_of
 
 
 def search_config(run: Run, procedure: str) -> dict[str, Any]:
@@ -61,8 +62,7 @@ def search(run: Run, procedure: str) -> dict[str, Any]:
     "control" adapts nothing and ranks on the target: P0's backbone, a ridge classifier per path, the same search.
     "P1-random" is P1 without evolution: as many paths, all of them random.
     """
-    if procedure not in SEARCHED:
-        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(SEARCHED)}')
+    expect_one_of("procedure", procedure, SEARCHED)
     config, clock, device = search_config(run, procedure), Clock(run.max_seconds), best_device()
     records.refuse_unwritable(search_file(run, procedure), config)
     with clock.part("data"):

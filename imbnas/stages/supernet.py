@@ -126,7 +126,7 @@ def load_supernet(
         raise ValueError(f"{file} holds a super-network over {card.get('space')}, not over {space.name}")
     if identity is not None and card.get("identity") != identity:
         raise ValueError(
-            f"{file} was trained by another configuration ({card.get('identity')}) than the profile now names "
+            f"{file} was trained by another configuration ({card.get('identity')}) than is asked for "
             f"({identity}): {made_by} makes it anew"
         )
     net = SuperNet(space, int(card["classes"]), torch.Generator())

@@ -28,7 +28,7 @@ from imbnas.stages.run import work_name
 from imbnas.stages.target import Target, load_target, scoring_batches
 from imbnas.stages.validity import begin, cell_scores, sample_cells, trained, work_folder
 from imbnas.training import Log, Recipe
-from imbnas.typed import build
+from imbnas.typed import build, expect, expect_one_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Variant:
 
     data: the target's data set, whose published accuracies are the truth. after: the part of the source's training
     that was done, 0 for random weights. statistics: whose images batch norm is re-estimated on at scoring, "target"
-    or "source". last_norm: whether the features pass the last batch norm before they are averaged.
+    or "source". last_norm: whether the features pass the last batch norm before they are averaged. ValueError, by name,
+    for what can't be.
     """
 
     data: str = "cifar100"
@@ -45,6 +46,14 @@ class Variant:
     statistics: str = "target"
     last_norm: bool = True
     cells: int = 300
+
+    def __post_init__(self) -> None:
+        rules = {
+            "after": (0 <= self.after <= 1, "a part of the training, from 0 to 1"),
+            "statistics": (self.statistics in ("target", "source"), '"target" or "source"'),
+            "cells": (self.cells >= 1, "at least 1"),
+        }
+        expect(self, rules)
 
 
 def variants() -> dict[str, Variant]:
@@ -76,8 +85,7 @@ def truth(
     with plain cross-entropy, which differs on a long-tailed target only. A profile's arm adapts by the profile's
     recipes.
     """
-    if procedure not in JUDGED:
-        raise ValueError(f'procedure is "{procedure}"; expected one of {", ".join(JUDGED)}')
+    expect_one_of("procedure", procedure, JUDGED)
     chosen, changed = arm_called(arm), variant_called(variant)
     folder, device, clock = Path(out or profiles.ROOT / "results"), best_device(), Clock(max_seconds)
     config = truth_config(chosen, procedure, target, seed, variant)

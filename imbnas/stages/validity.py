@@ -17,7 +17,7 @@ from imbnas.evaluation import Scores, rank
 from imbnas.models import SuperNet
 from imbnas.places import work_root
 from imbnas.profiles import Scoring
-from imbnas.space import CellSpace, parse_space
+from imbnas.space import CellSpace
 from imbnas.stages.arms import Arm, arm_called, arm_file
 from imbnas.stages.clock import Clock, cost, progress
 from imbnas.stages.device import best_device
@@ -25,7 +25,7 @@ from imbnas.stages.draws import named_generator
 from imbnas.stages.run import work_name
 from imbnas.stages.supernet import load_supernet, save_supernet
 from imbnas.stages.target import Target, load_target, scoring_batches
-from imbnas.training import Log, PathSampler, fit, load_tensors
+from imbnas.training import Log, PathSampler, fit
 
 
 def sample_cells(count: int) -> list[str]:
@@ -103,10 +103,7 @@ def trained(arm: Arm, seed: int, folder: Path, device: torch.device, deadline: f
     """
     weights = arm_file(arm, seed, folder, ".safetensors")
     if weights.exists():
-        _, card = load_tensors(weights)
-        if card["identity"] != identity(arm, seed):
-            raise ValueError(f"{weights} is of another version of the arm {arm.name}: delete it and run the arm again")
-        return load_supernet(weights, parse_space(card["space"]), device)
+        return load_supernet(weights, arm.space, device, identity(arm, seed), f"the arm {arm.name}")
     course = begin(arm, seed, device)
     course.train(work_folder(arm, seed, folder), deadline)
     return course.net

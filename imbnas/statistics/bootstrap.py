@@ -2,17 +2,12 @@
 
 import numpy as np
 import torch
-from scipy.stats import kendalltau
 from torch import Generator
 
 from imbnas.statistics.intervals import tail
+from imbnas.statistics.scores import tau_b
 
 MOST_IN_MATRICES = 1000  # rows whose pairs are held at once
-
-
-def tau_b(scores: np.ndarray, truths: np.ndarray) -> float:
-    """Kendall's tau-b of two orders of the same things; NaN where one is all ties."""
-    return float(kendalltau(scores, truths).statistic)
 
 
 def bootstrap_draws(rows: int, repeats: int = 1000, generator: Generator | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Errors, intervals and corrections for a few values: binomial, Student's, chi-square, Holm's."""
+"""Intervals and corrections for a few values: Student's, chi-square, Holm's."""
 
 from collections.abc import Iterable
 
@@ -6,12 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-TEST_IMAGES = 10_000  # of CIFAR-10 and CIFAR-100
-
-
-def binomial_error(accuracy: float, images: int = TEST_IMAGES) -> float:
-    """The standard error of an accuracy in percent that was read off `images` independent images, in points."""
-    return float(np.sqrt(accuracy * (100 - accuracy) / images))
+from imbnas.statistics.scores import binomial_error as binomial_error  # Table 2's page takes it from here
 
 
 def tail(confidence: float) -> float:

@@ -33,8 +33,13 @@ def in_floats(value: Any) -> Any:
 
 
 def layout(net: nn.Module) -> str:
-    """A name for what the tensors of a network are called, and for their types and shapes."""
-    return digest([(name, str(tensor.dtype), list(tensor.shape)) for name, tensor in net.state_dict().items()])
+    """A name for what the tensors of a network are called, and for their types and shapes.
+
+    Operations may have none: where a network says which space it is of, and which path, these count too.
+    """
+    tensors = [(name, str(tensor.dtype), list(tensor.shape)) for name, tensor in net.state_dict().items()]
+    space, path = getattr(net, "space", None), getattr(net, "path", None)
+    return digest(tensors if space is None else [tensors, getattr(space, "name", space), path])
 
 
 def told(weights: Float[Tensor, " classes"] | None) -> str:

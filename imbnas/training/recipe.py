@@ -1,36 +1,15 @@
 """How something is trained: lengths, learning rates, when re-weighting begins."""
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Integral, Real
-from typing import Any
+from numbers import Integral
 
 from jaxtyping import Float
 from torch import Tensor
 
 from imbnas.losses import Deferred
-
-
-def expect(of: Any, rules: Mapping[str, tuple[bool, str]]) -> None:
-    """ValueError for the first field of `of` whose rule, whether it holds and what is expected, does not hold."""
-    for name, (holds, expected) in rules.items():
-        if not holds:
-            found = getattr(of, name)
-            shown = f'"{found}"' if isinstance(found, str) else found
-            raise ValueError(f"{name} is {shown}; expected {expected}")
-
-
-def expect_numbers(of: Any, names: Iterable[str], kind: type[Real] = Real) -> None:
-    """ValueError for the first of the fields named that is no number, or with `Integral` no whole one."""
-    expected = "a whole number" if kind is Integral else "a number"
-    expect(of, {name: (isinstance(getattr(of, name), kind), expected) for name in names})
-
-
-def all_numbers(values: Any) -> bool:
-    """Whether these are several numbers."""
-    return isinstance(values, tuple | list) and all(isinstance(value, Real) for value in values)
+from imbnas.typed import all_numbers, expect, expect_numbers
 
 
 @dataclass(frozen=True)
