@@ -43,7 +43,7 @@ def at_full_length(results: Path = ROOT / "results") -> pd.DataFrame:
     draws and the published value beside them. Empty where there are no records.
     """
     rows: dict[tuple[str, str], dict[str, float]] = {}
-    own = results / LONGEST / own_place(LONGEST)
+    own = results / own_place(LONGEST)
     for folder in (own, *sorted(own.parent.glob(f"{own.name}-split*"))):
         for record in records.read(folder, "retrain"):
             config, found = record["config"], record["results"]

@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from imbnas.statistics.scores import binomial_error as binomial_error  # Table 2's page takes it from here
-
 
 def tail(confidence: float) -> float:
     """The share that an interval of this confidence leaves on either side; ValueError unless it is between 0 and 1."""
